@@ -1,0 +1,58 @@
+// The layer rules of lib/: what each folder may import. `npm run lint:layers` holds them.
+const layers = {
+  protocol: [],
+  cgi: [],
+  signals: [],
+  server: ['protocol', 'cgi'],
+  client: ['protocol', 'cgi'],
+  app: ['server', 'cgi', 'signals'],
+};
+
+const folders = Object.keys(layers);
+const within = (names) => `^lib/(${names.join('|')})/`;
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'through-the-index',
+      comment: 'A folder is imported through its index.ts only.',
+      severity: 'error',
+      from: { path: '^lib/(?:([^/]+)/)?' },
+      to: { path: '^lib/([^/]+)/', pathNot: ['^lib/$1/', '^lib/[^/]+/index\\.ts$'] },
+    },
+    ...folders.map((folder) => ({
+      name: `layer-of-${folder}`,
+      comment: `${folder}/ may import ${layers[folder].join(', ') || 'no other folder'}.`,
+      severity: 'error',
+      from: { path: `^lib/${folder}/` },
+      to: { path: '^lib/', pathNot: within([folder, ...layers[folder]]) },
+    })),
+    {
+      name: 'pure-layers-have-no-io',
+      comment: 'protocol/, cgi/ and signals/ are pure: no node: module, no package.',
+      severity: 'error',
+      from: { path: within(['protocol', 'cgi', 'signals']) },
+      to: { pathNot: '^lib/', dependencyTypes: ['core', 'npm', 'npm-dev'] },
+    },
+    {
+      name: 'app-takes-only-types-of-server',
+      severity: 'error',
+      from: { path: '^lib/app/' },
+      to: { path: '^lib/server/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'no-dev-packages-in-lib',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { dependencyTypes: ['npm-dev'] },
+    },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js'], exportsFields: ['exports'], conditionNames: ['import', 'node'] },
+  },
+};

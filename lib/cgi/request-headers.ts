@@ -1,0 +1,51 @@
+// Request header fields from HTTP_* meta-variables (RFC 3875, 4.1.18).
+
+import type { MetaVariables } from './request-target.ts';
+
+// Not handed on as header fields: HTTP_PROXY would set a proxy for careless programs (httpoxy, CVE-2016-5385);
+// Transfer-Encoding has been undone by the web server; the CONTENT_ ones are the web server's word, the HTTP_CONTENT_ ones
+// the client's.
+const DROPPED: ReadonlySet<string> = new Set([
+  'HTTP_PROXY',
+  'HTTP_TRANSFER_ENCODING',
+  'HTTP_CONTENT_LENGTH',
+  'HTTP_CONTENT_TYPE',
+]);
+
+/** The meta-variable that carries a header field: `Content-Type` is CONTENT_TYPE, others HTTP_ and the name. */
+function variableOf(name: string): string {
+  const upper = name.toUpperCase().replaceAll('-', '_');
+  return upper === 'CONTENT_TYPE' || upper === 'CONTENT_LENGTH' ? upper : `HTTP_${upper}`;
+}
+
+/** One field's value by its name in any case; repeated fields are joined (RFC 9110, 5.3), Cookie's by `; ` (RFC 6265). */
+export function requestHeader(variables: MetaVariables, name: string): string | undefined {
+  const variable = variableOf(name);
+  if (DROPPED.has(variable)) return undefined;
+  const value = variables.get(variable, variable === 'HTTP_COOKIE' ? '; ' : ', ');
+  return value === '' && !variable.startsWith('HTTP_') ? undefined : value;
+}
+
+/**
+ * All fields, by lower-case name. Variables whose names are not of A to Z, 0 to 9 and `_` are no header fields: web servers
+ * make only such names.
+ */
+export function requestHeaders(
+  variables: MetaVariables & Iterable<[name: string, value: string]>,
+): Map<string, string> {
+  const headers = new Map<string, string>();
+  for (const [variable, value] of variables) {
+    const name = headerName(variable);
+    if (name === undefined || (value === '' && !variable.startsWith('HTTP_'))) continue;
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : before + (name === 'cookie' ? '; ' : ', ') + value);
+  }
+  return headers;
+}
+
+function headerName(variable: string): string | undefined {
+  if (variable === 'CONTENT_TYPE') return 'content-type';
+  if (variable === 'CONTENT_LENGTH') return 'content-length';
+  if (!variable.startsWith('HTTP_') || DROPPED.has(variable) || !/^[A-Z0-9_]+$/.test(variable)) return undefined;
+  return variable.slice(5).toLowerCase().replaceAll('_', '-');
+}
