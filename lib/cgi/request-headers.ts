@@ -30,9 +30,7 @@ export function requestHeader(variables: MetaVariables, name: string): string | 
  * All fields, by lower-case name. Variables whose names are not of A to Z, 0 to 9 and `_` are no header fields: web servers
  * make only such names.
  */
-export function requestHeaders(
-  variables: MetaVariables & Iterable<[name: string, value: string]>,
-): Map<string, string> {
+export function requestHeaders(variables: MetaVariables): Map<string, string> {
   const headers = new Map<string, string>();
   for (const [variable, value] of variables) {
     const name = headerName(variable);

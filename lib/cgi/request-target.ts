@@ -1,9 +1,10 @@
 // What a request is for, read from CGI meta-variables (RFC 3875, section 4.1) the way web servers really set them.
 
 /** The meta-variables of one request: latin1 strings, a byte a character. */
-export interface MetaVariables {
+export interface MetaVariables extends Iterable<[name: string, value: string]> {
   /** The last value of that name; with `separator`, all of its values joined. */
   get(name: string, separator?: string): string | undefined;
+  has(name: string): boolean;
 }
 
 /** The request's method, REQUEST_METHOD (4.1.12). `GET` where a web server sends none. */

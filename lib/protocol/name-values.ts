@@ -35,7 +35,7 @@ export class NameValues implements Iterable<[string, string]> {
   get(name: string, separator?: string): string | undefined {
     const text = this.#text;
     let found: string | undefined;
-    for (let at = 0; at < text.length; ) {
+    for (let at = 0; at < text.length;) {
       let nameLength = text.charCodeAt(at);
       if (nameLength > 127) {
         nameLength = longLength(text, at);
@@ -64,7 +64,7 @@ export class NameValues implements Iterable<[string, string]> {
 
   *[Symbol.iterator](): Iterator<[string, string]> {
     const text = this.#text;
-    for (let at = 0; at < text.length; ) {
+    for (let at = 0; at < text.length;) {
       let nameLength = text.charCodeAt(at++);
       if (nameLength > 127) {
         nameLength = longLength(text, at - 1);

@@ -127,7 +127,10 @@ export class RecordParser {
   #isWhole(type: number, content: number): boolean {
     if (type === this.#management) {
       if (content <= this.#maxManagementBytes) return true;
-      throw new ProtocolError('TOO_LARGE', `${recordName(type)} with ${content} bytes, over ${this.#maxManagementBytes}`);
+      throw new ProtocolError(
+        'TOO_LARGE',
+        `${recordName(type)} with ${content} bytes, over ${this.#maxManagementBytes}`,
+      );
     }
     if (!this.#fixed.includes(type)) return false;
     if (content === BODY_LENGTH) return true;

@@ -8,12 +8,5 @@ export {
   type RequestFinished,
   type RequestStarted,
 } from './request-signals.ts';
-export {
-  Signal,
-  receiver,
-  type ConnectOptions,
-  type Receiver,
-  type SignalEvent,
-  type SignalResult,
-} from './signal.ts';
+export { Signal, receiver, type ConnectOptions, type Receiver, type SignalEvent, type SignalResult } from './signal.ts';
 export { worker_started, worker_stopping, type WorkerEvent } from './worker-signals.ts';

@@ -4,14 +4,31 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+/** A folder of one `describe` or spec file. */
+export interface TemporaryFolder {
+  /** Its absolute path. */
+  readonly path: string;
+  /** The absolute path of something in it. */
+  join(...names: string[]): string;
+}
+
 /**
- * Make an empty folder that is removed with all it holds after the tests of the enclosing `describe` (or file).
+ * An empty folder, made when it is first used and removed with all it holds after the tests of the enclosing `describe`
+ * (or file). Call it where hooks may be registered, not inside a test:
  *
  *     const folder = temporaryFolder();
- *     const socketPath = folder.join('app.sock');
+ *     test('...', () => listen(folder.join('app.sock')));
  */
-export function temporaryFolder(): { path: string; join(...names: string[]): string } {
-  const path = mkdtempSync(join(tmpdir(), 'postfork-'));
-  afterAll(() => rmSync(path, { recursive: true, force: true }));
-  return { path, join: (...names) => join(path, ...names) };
+export function temporaryFolder(): TemporaryFolder {
+  let made: string | undefined;
+  const path = (): string => (made ??= mkdtempSync(join(tmpdir(), 'postfork-')));
+  afterAll(() => {
+    if (made !== undefined) rmSync(made, { recursive: true, force: true });
+  });
+  return {
+    get path() {
+      return path();
+    },
+    join: (...names) => join(path(), ...names),
+  };
 }

@@ -1,0 +1,225 @@
+// Application: the pipeline of one FastCGI application, its routes, and its request signals.
+
+import { ResponseHeadError } from '../cgi/index.ts';
+import type { Handler, Request, Response as Outgoing } from '../server/index.ts';
+import { got_request_exception, request_finished, request_started } from '../signals/index.ts';
+import { errorResponse } from './error-response.ts';
+import { HttpError } from './http-error.ts';
+import { HttpRequest } from './http-request.ts';
+import type { HttpResponse } from './http-response.ts';
+import { inject, type InjectedRequest, type InjectedResponse } from './inject.ts';
+import { compose, type AppHandler, type Middleware, type Next } from './pipeline.ts';
+import { Router } from './router.ts';
+import { sendResponse } from './send-response.ts';
+
+export interface ApplicationOptions {
+  /** The path the web server hands to the application, such as `/app`; requests outside of it are 404. Default: the root. */
+  mount?: string;
+}
+
+interface Mounted {
+  prefix: string;
+  handle: Next;
+}
+
+const AUTHORIZER = 2;
+const FILTER = 3;
+
+export class Application {
+  readonly #mount: string;
+  readonly #layers: Middleware[] = [];
+  readonly #router: Router = new Router();
+  readonly #mounts: Mounted[] = [];
+  readonly #active: Set<HttpRequest> = new Set();
+  #authorizer: AppHandler | undefined;
+  #filter: AppHandler | undefined;
+  #pipeline: Next | undefined;
+
+  /** Throws TypeError for a mount that is no path. */
+  constructor(options: ApplicationOptions = {}) {
+    this.#mount = mountPath(options.mount ?? '');
+  }
+
+  /** Add a layer inside of those that are there. Throws TypeError for what is not a function. */
+  use(middleware: Middleware): this {
+    if (typeof middleware !== 'function') throw new TypeError('use: a middleware is a function (request, next)');
+    this.#layers.push(middleware);
+    this.#pipeline = undefined;
+    return this;
+  }
+
+  /** A handler for a method and a pattern: `/users/:id`, `/files/*`. Throws where the two have one already. */
+  route(method: string, pattern: string, handler: AppHandler): this {
+    if (typeof handler !== 'function') throw new TypeError(`${method} ${pattern}: a handler is a function (request)`);
+    this.#router.on(method.toUpperCase(), pattern, handler);
+    return this;
+  }
+
+  get(pattern: string, handler: AppHandler): this {
+    return this.route('GET', pattern, handler);
+  }
+
+  post(pattern: string, handler: AppHandler): this {
+    return this.route('POST', pattern, handler);
+  }
+
+  put(pattern: string, handler: AppHandler): this {
+    return this.route('PUT', pattern, handler);
+  }
+
+  patch(pattern: string, handler: AppHandler): this {
+    return this.route('PATCH', pattern, handler);
+  }
+
+  delete(pattern: string, handler: AppHandler): this {
+    return this.route('DELETE', pattern, handler);
+  }
+
+  /** Give everything below a path to another application: its layers run inside of this one's. Signals are this one's. */
+  mount(prefix: string, application: Application): this {
+    const path = mountPath(prefix);
+    if (path === '') throw new TypeError('mount: give a path such as /admin');
+    this.#mounts.push({ prefix: path, handle: (request) => application.#inner(request) });
+    this.#mounts.sort((a, b) => b.prefix.length - a.prefix.length);
+    return this;
+  }
+
+  /** Answer requests in the Authorizer role (6.3): status 200 lets the web server go on. The layers run around it. */
+  authorize(handler: AppHandler): this {
+    this.#authorizer = handler;
+    return this;
+  }
+
+  /** Answer requests in the Filter role (6.4): the file is `request.data`. The layers run around it. */
+  filter(handler: AppHandler): this {
+    this.#filter = handler;
+    return this;
+  }
+
+  /** The application as FastCGI handlers by role, for a Server. */
+  handlers(): { responder: Handler; authorizer?: Handler; filter?: Handler } {
+    const handler: Handler = (incoming, outgoing) => this.handle(incoming, outgoing);
+    return {
+      responder: handler,
+      ...(this.#authorizer && { authorizer: handler }),
+      ...(this.#filter && { filter: handler }),
+    };
+  }
+
+  /** Run one request without a socket, as a web server would send it. For tests. */
+  inject(request: InjectedRequest | string): Promise<InjectedResponse> {
+    return inject((incoming, outgoing) => this.handle(incoming, outgoing), request);
+  }
+
+  /** Requests whose request_started was sent and whose request_finished was not. */
+  get active(): number {
+    return this.#active.size;
+  }
+
+  /**
+   * Send request_finished for requests that are still running: for a worker that stops and does not wait for them longer.
+   */
+  async finishAll(error: unknown): Promise<void> {
+    await Promise.all([...this.#active].map((request) => this.#finish(request, error)));
+  }
+
+  /**
+   * One request: request_started, the pipeline, the answer, request_finished. Never throws and never rejects. Returns a
+   * promise only where something had to be waited for.
+   */
+  handle(incoming: Request, outgoing: Outgoing): void | Promise<void> {
+    const request = new HttpRequest(incoming, this.#mount);
+    this.#active.add(request);
+    const started = request_started.notify(this, { request });
+    if (started === undefined) return this.#answer(request, incoming, outgoing);
+    return started.then(() => this.#answer(request, incoming, outgoing));
+  }
+
+  #answer(request: HttpRequest, incoming: Request, outgoing: Outgoing): void | Promise<void> {
+    const response = this.#inner(request);
+    if (response instanceof Promise)
+      return response.then((settled) => this.#send(settled, request, incoming, outgoing));
+    return this.#send(response, request, incoming, outgoing);
+  }
+
+  #send(response: HttpResponse, request: HttpRequest, incoming: Request, outgoing: Outgoing): void | Promise<void> {
+    let sending: undefined | Promise<unknown>;
+    if (response.unexpected) outgoing.stderr(`${request.method} ${request.target}: ${messageOf(response.error)}\n`);
+    try {
+      sending = sendResponse(response, request.method, incoming, outgoing);
+    } catch (error) {
+      return this.#sendFailed(error, request, incoming, outgoing);
+    }
+    if (sending !== undefined) return sending.then((error) => this.#finish(request, error));
+    return this.#finish(request, undefined);
+  }
+
+  /** The head of the answer could not be sent: it has too much in it, or a status that is none. */
+  async #sendFailed(error: unknown, request: HttpRequest, incoming: Request, outgoing: Outgoing): Promise<void> {
+    await got_request_exception.notify(this, { request, error });
+    const plain = errorResponse(error instanceof ResponseHeadError ? error : new Error('the answer cannot be sent'));
+    outgoing.stderr(`${request.method} ${request.target}: the answer cannot be sent: ${messageOf(error)}\n`);
+    void sendResponse(plain, request.method, incoming, outgoing);
+    await this.#finish(request, error);
+  }
+
+  #finish(request: HttpRequest, error: unknown): void | Promise<void> {
+    if (request.background !== undefined) return this.#finishLater(request, error);
+    if (!this.#active.delete(request)) return undefined;
+    return request_finished.notify(this, { request, error });
+  }
+
+  async #finishLater(request: HttpRequest, error: unknown): Promise<void> {
+    for (const failed of (await request.background?.settled()) ?? []) {
+      await got_request_exception.notify(this, { request, error: failed });
+    }
+    if (this.#active.delete(request)) await request_finished.notify(this, { request, error });
+  }
+
+  /** The pipeline with all layers, made when it is first needed. */
+  #inner(request: HttpRequest): HttpResponse | Promise<HttpResponse> {
+    this.#pipeline ??= compose(
+      this.#layers,
+      (inner) => this.#route(inner),
+      (failed, error) => this.#convert(failed, error),
+    );
+    return this.#pipeline(request);
+  }
+
+  #route(request: HttpRequest): ReturnType<AppHandler> {
+    if (request.role === AUTHORIZER && this.#authorizer !== undefined) return this.#authorizer(request);
+    if (request.role === FILTER && this.#filter !== undefined) return this.#filter(request);
+    for (const { prefix, handle } of this.#mounts) {
+      if (request.path === prefix || request.path.startsWith(`${prefix}/`)) return below(request, prefix, handle);
+    }
+    if (this.#mount !== '' && request.outside) throw new HttpError(404);
+    return this.#router.route(request);
+  }
+
+  /** An error as the layer outside of it sees it: the response it asks for, or a 500 that is told to the signal. */
+  async #convert(request: HttpRequest, error: unknown): Promise<HttpResponse> {
+    const response = errorResponse(error);
+    if (response.unexpected) await got_request_exception.notify(this, { request, error });
+    return response;
+  }
+}
+
+async function below(request: HttpRequest, prefix: string, handle: Next): Promise<HttpResponse> {
+  const leave = request.enter(prefix);
+  try {
+    return await handle(request);
+  } finally {
+    leave();
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** '' for the root, else with a slash before and none behind. */
+function mountPath(path: string): string {
+  const trimmed = path.replace(/\/+$/, '');
+  if (trimmed !== '' && !/^\/[^?#\s]*$/.test(trimmed)) throw new TypeError(`mount: "${path}" does not begin with /`);
+  return trimmed;
+}

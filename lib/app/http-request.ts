@@ -1,0 +1,243 @@
+// HttpRequest: one HTTP request as a handler sees it. Everything is read from the CGI variables when it is asked for.
+
+import { parse as parseCookies } from 'cookie';
+import {
+  pathBelow,
+  queryString,
+  requestHeader,
+  requestHeaders,
+  requestHost,
+  requestMethod,
+  requestScheme,
+  requestTarget,
+  targetPath,
+  type MetaVariables,
+} from '../cgi/index.ts';
+import type { InputStream, Request } from '../server/index.ts';
+import { BackgroundWork } from './background-work.ts';
+import { parseForm, parseJson, type FormLimits } from './body-parsers.ts';
+import { parseMultipart, type MultipartForm, type MultipartLimits } from './multipart.ts';
+import { HttpError } from './http-error.ts';
+
+/** Values of a route's parameters, percent-decoded: `/users/:id` gives `{ id: '7' }`. */
+export type RouteParams = Readonly<Record<string, string | undefined>>;
+
+/** Variables as the web server sent them: latin1 strings, a byte a character; iterating gives repeated ones too. */
+export type Environ = MetaVariables;
+
+const NO_PARAMS: RouteParams = Object.freeze(Object.create(null) as Record<string, undefined>);
+const DEFAULT_MAX_BODY = 1024 * 1024;
+
+export class HttpRequest {
+  /** The route's parameters. */
+  params: RouteParams = NO_PARAMS;
+  /** The most bytes that `bytes`, `text`, `json` and `form` read. Default 1 MiB; the bodyLimit middleware sets it. */
+  maxBodyBytes: number = DEFAULT_MAX_BODY;
+  readonly #incoming: Request;
+  #method: string | undefined;
+  #target: string | undefined;
+  #mount: string;
+  #path: string | undefined;
+  #query: URLSearchParams | undefined;
+  #headers: Map<string, string> | undefined;
+  #cookies: Readonly<Record<string, string | undefined>> | undefined;
+  #bytes: Promise<Buffer> | undefined;
+  #state: Record<string, unknown> | undefined;
+  #background: BackgroundWork | undefined;
+
+  /** `mount`: the path the application is mounted at, '' for the root. */
+  constructor(incoming: Request, mount: string) {
+    this.#incoming = incoming;
+    this.#mount = mount;
+  }
+
+  /** The method in upper case, as the client sent it. */
+  get method(): string {
+    return (this.#method ??= requestMethod(this.#incoming.params));
+  }
+
+  /** For middleware that overrides it. */
+  set method(method: string) {
+    this.#method = method;
+  }
+
+  /** Path and query as the client sent them, percent-encoded, the mount included: `/app/a%20b?c=d`. */
+  get target(): string {
+    return (this.#target ??= requestTarget(this.#incoming.params));
+  }
+
+  /** Whether the path lies outside of the mount: the web server sent what is not the application's. */
+  get outside(): boolean {
+    return this.#mount !== '' && pathBelow(targetPath(this.target), this.#mount) === undefined;
+  }
+
+  /** The path below the mount, percent-encoded, beginning with `/`. Outside of the mount: the whole path. */
+  get path(): string {
+    if (this.#path === undefined) {
+      const path = targetPath(this.target);
+      this.#path = pathBelow(path, this.#mount) ?? path;
+    }
+    return this.#path;
+  }
+
+  /** The path that the application, and the sub-application this is in, is mounted at; '' for the root. */
+  get mount(): string {
+    return this.#mount;
+  }
+
+  /** The query's parameters. */
+  get query(): URLSearchParams {
+    return (this.#query ??= new URLSearchParams(latin1ToUtf8(queryString(this.#incoming.params, this.target))));
+  }
+
+  /** `http` or `https`, as the web server says. */
+  get scheme(): 'http' | 'https' {
+    return requestScheme(this.#incoming.params);
+  }
+
+  /** The host the client asked for, with its port where it is not the scheme's usual one. It is the client's word. */
+  get host(): string {
+    return requestHost(this.#incoming.params);
+  }
+
+  /** The whole URL. Throws HttpError 400 where the host is not one. */
+  get url(): URL {
+    try {
+      return new URL(`${this.scheme}://${this.host || 'localhost'}${this.target}`);
+    } catch (cause) {
+      throw new HttpError(400, 'the Host header is not a host', { cause });
+    }
+  }
+
+  /** The address of the web server's client, REMOTE_ADDR; '' where the web server does not say. */
+  get remoteAddress(): string {
+    return this.#incoming.params.get('REMOTE_ADDR') ?? '';
+  }
+
+  /** The user that the web server has authenticated, REMOTE_USER. */
+  get remoteUser(): string | undefined {
+    return this.#incoming.params.get('REMOTE_USER') || undefined;
+  }
+
+  /** One header field by its name in any case; repeated ones joined by `, `. */
+  header(name: string): string | undefined {
+    return requestHeader(this.#incoming.params, name);
+  }
+
+  /** All header fields by lower-case name. */
+  get headers(): ReadonlyMap<string, string> {
+    return (this.#headers ??= requestHeaders(this.#incoming.params));
+  }
+
+  /** The cookies by name. */
+  get cookies(): Readonly<Record<string, string | undefined>> {
+    return (this.#cookies ??= parseCookies(this.header('Cookie') ?? ''));
+  }
+
+  /** What the web server sent: CGI meta-variables. Values are latin1, a byte a character. */
+  get environ(): Environ {
+    return this.#incoming.params;
+  }
+
+  /** The FastCGI role the request came in: 1 responder, 2 authorizer, 3 filter. */
+  get role(): number {
+    return this.#incoming.role;
+  }
+
+  /** Aborts when the client or the web server gives the request up, or the server stops. */
+  get signal(): AbortSignal {
+    return this.#incoming.signal;
+  }
+
+  /** Whether `signal` has aborted, without making one. */
+  get aborted(): boolean {
+    return this.#incoming.aborted;
+  }
+
+  /** A place for middleware to leave things for those within: `request.state.user = ...`. */
+  get state(): Record<string, unknown> {
+    return (this.#state ??= Object.create(null) as Record<string, unknown>);
+  }
+
+  /** CONTENT_LENGTH in bytes; undefined where it is not known. */
+  get contentLength(): number | undefined {
+    return this.#incoming.contentLength;
+  }
+
+  /** The body piece by piece, unlimited; it can be read once, by this or by one of the methods below. */
+  get body(): InputStream {
+    return this.#incoming.stdin;
+  }
+
+  /** The DATA stream of a request to a filter. */
+  get data(): InputStream {
+    return this.#incoming.data;
+  }
+
+  /**
+   * The body. Asked for again it is the same. Rejects with HttpError 413 over `maxBodyBytes`, RequestError
+   * `BODY_TRUNCATED`, `BODY_TIMEOUT` or `ABORTED` where it does not come whole; left alone these become 400, 408 and nothing.
+   */
+  bytes(): Promise<Buffer> {
+    return (this.#bytes ??= this.#incoming.stdin.bytes(this.maxBodyBytes));
+  }
+
+  /** The body as UTF-8 text; other charsets that the platform knows are decoded by the Content-Type's word. */
+  async text(): Promise<string> {
+    return decode(await this.bytes(), this.header('Content-Type'));
+  }
+
+  /** The body as JSON. Rejects with HttpError 400 where it is none, 415 for another Content-Type. */
+  async json(): Promise<unknown> {
+    return parseJson(this.header('Content-Type'), await this.text());
+  }
+
+  /** The fields of a form that was sent URL-encoded. Rejects with HttpError 415 for another Content-Type. */
+  async form(limits?: FormLimits): Promise<URLSearchParams> {
+    return parseForm(this.header('Content-Type'), await this.text(), limits);
+  }
+
+  /** Fields and files of a multipart form, files as streams in their order. Rejects with HttpError 400, 413 or 415. */
+  multipart(limits?: MultipartLimits): MultipartForm {
+    return parseMultipart(this.header('Content-Type'), this.#incoming.stdin, limits);
+  }
+
+  /**
+   * Work after the response: the answer is sent, and `request_finished` waits for the promise, so that database
+   * connections live as long as the work. A rejection is reported as got_request_exception.
+   */
+  waitUntil(work: Promise<unknown>): void {
+    (this.#background ??= new BackgroundWork()).add(work);
+  }
+
+  /** What `waitUntil` was given. For the application. */
+  get background(): BackgroundWork | undefined {
+    return this.#background;
+  }
+
+  /** Go below a mount for the time of a sub-application; returns the way back. For the application. */
+  enter(prefix: string): () => void {
+    const mount = this.#mount;
+    const path = this.path;
+    this.#mount = mount + prefix;
+    this.#path = pathBelow(path, prefix) ?? path;
+    return () => {
+      this.#mount = mount;
+      this.#path = path;
+    };
+  }
+}
+
+function latin1ToUtf8(text: string): string {
+  return /[\x80-\xff]/.test(text) ? Buffer.from(text, 'latin1').toString() : text;
+}
+
+function decode(bytes: Buffer, contentType: string | undefined): string {
+  const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType ?? '')?.[1]?.toLowerCase();
+  if (charset === undefined || charset === 'utf-8' || charset === 'utf8') return bytes.toString();
+  try {
+    return new TextDecoder(charset).decode(bytes);
+  } catch (cause) {
+    throw new HttpError(415, `the charset ${charset} is not known`, { cause });
+  }
+}

@@ -1,0 +1,31 @@
+// Iterates a stream that may be silent for ever, such as events, and leaves it when the request is aborted.
+
+/** Ends without an error when `signal` aborts, even while the stream's next piece is being waited for. */
+export async function* iterateUntilAborted<T>(stream: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = stream[Symbol.asyncIterator]();
+  let leave: (() => void) | undefined;
+  const onAbort = (): void => leave?.();
+  signal.addEventListener('abort', onAbort);
+  let finished = false;
+  try {
+    while (!signal.aborted) {
+      const step = await new Promise<IteratorResult<T> | undefined>((resolve, reject) => {
+        leave = () => resolve(undefined);
+        iterator.next().then(resolve, (error: Error) => {
+          finished = true;
+          reject(error);
+        });
+      });
+      if (step === undefined) break;
+      if (step.done) {
+        finished = true;
+        break;
+      }
+      yield step.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    // Not awaited: a generator returns only when what it waits for has come.
+    if (!finished) iterator.return?.()?.then(undefined, () => {});
+  }
+}

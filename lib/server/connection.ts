@@ -1,0 +1,329 @@
+// Connection: one web server's connection. Records in, requests to their handlers, and its deadlines.
+
+import type { Socket } from 'node:net';
+import {
+  ABORT_REQUEST,
+  BEGIN_REQUEST,
+  CANT_MPX_CONN,
+  DATA,
+  decodeBeginRequest,
+  encodeEndRequest,
+  FILTER,
+  GET_VALUES,
+  OVERLOADED,
+  PARAMS,
+  ProtocolError,
+  RecordParser,
+  recordName,
+  REQUEST_COMPLETE,
+  STDIN,
+  UNKNOWN_ROLE,
+} from '../protocol/index.ts';
+import { Channel, JUST_NOW } from './channel.ts';
+import type { Handler } from './exchange.ts';
+import { IncomingRequest } from './incoming-request.ts';
+import { InputFlow } from './input-flow.ts';
+import { answerManagement, isManagement } from './management.ts';
+import type { Settings } from './options.ts';
+import { OutgoingResponse } from './outgoing-response.ts';
+import { refuse } from './refusal.ts';
+import { RequestError } from './request-error.ts';
+import { runHandler } from './run-handler.ts';
+
+/** What a connection needs of its server. */
+export interface Host {
+  readonly settings: Settings;
+  handlerOf(role: number): Handler | undefined;
+  /** A request would become active. False: there are as many as may be. */
+  admit(): boolean;
+  /** A request that was admitted is over. */
+  dismiss(): void;
+  /** A handler has been called, and has ended: a server that closes waits for it. */
+  handlerStarted(): void;
+  handlerEnded(): void;
+  /** The connection is closed. */
+  forget(connection: Connection): void;
+}
+
+export class Connection {
+  readonly #socket: Socket;
+  readonly #host: Host;
+  readonly #settings: Settings;
+  readonly #parser: RecordParser;
+  readonly #channel: Channel;
+  readonly #flow: InputFlow;
+  readonly #requests: Map<number, IncomingRequest> = new Map();
+  #ready: IncomingRequest[] = [];
+  #served = 0;
+  #closeWhenIdle = false;
+  #since = JUST_NOW; // last input, or last request's end
+
+  constructor(socket: Socket, host: Host) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#settings = host.settings;
+    this.#channel = new Channel(socket, host.settings);
+    this.#flow = new InputFlow(socket, host.settings);
+    this.#parser = new RecordParser('application', (type, id, chunk, start, end) =>
+      this.#onRecord(type, id, chunk, start, end),
+    );
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('end', () => this.#onEnd());
+    socket.on('drain', () => this.#onRoom());
+    socket.on('error', (error) => this.#settings.log.debug({ err: error }, 'connection to the web server failed'));
+    socket.on('close', () => this.#onClose());
+  }
+
+  /** Whether no request is active. */
+  get idle(): boolean {
+    return this.#requests.size === 0;
+  }
+
+  /** Tell the handlers of what runs, and close. */
+  stop(): void {
+    for (const request of this.#requests.values()) {
+      request.abort(new RequestError('STOPPING', 'the server is stopping'));
+    }
+    this.#socket.destroy();
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#channel.ending) return;
+    this.#since = JUST_NOW;
+    try {
+      this.#parser.push(chunk);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#settings.log.warn({ code: error.code }, `connection closed: ${error.message}`);
+      this.#parser.stop();
+      this.#socket.destroy();
+      return;
+    }
+    if (this.#ready.length > 0) this.#dispatch();
+  }
+
+  #onRecord(type: number, id: number, chunk: Buffer, start: number, end: number): void {
+    if (id === 0) {
+      if (!isManagement(type)) throw new ProtocolError('BAD_ID', `${recordName(type)} with request id 0`);
+      this.#onManagement(type, chunk, start, end);
+      return;
+    }
+    if (type === BEGIN_REQUEST) {
+      this.#onBegin(id, chunk, start, end);
+      return;
+    }
+    const request = this.#requests.get(id);
+    if (request === undefined) return; // records of an id that is not active are ignored (3.3)
+    switch (type) {
+      case PARAMS:
+        this.#onParams(request, chunk, start, end);
+        break;
+      case STDIN:
+        this.#onInput(request, STDIN, chunk, start, end);
+        break;
+      case DATA:
+        if (request.role === FILTER) this.#onInput(request, DATA, chunk, start, end);
+        break;
+      case ABORT_REQUEST:
+        this.#onAbort(request);
+        break;
+      default: // what only an application sends, and unknown types: skipped
+    }
+  }
+
+  #onManagement(type: number, chunk: Buffer, start: number, end: number): void {
+    if (type === GET_VALUES) this.#flow.share(); // only those ask who mean to multiplex
+    const answer = answerManagement(type, chunk, start, end, this.#settings);
+    if (answer !== undefined) this.#reply(answer);
+  }
+
+  /** Send what no request's output is. Who asks without taking the answers is not read from any more. */
+  #reply(record: Buffer): void {
+    this.#channel.gather();
+    this.#channel.write(record);
+    if (this.#channel.congested) this.#updateFlow();
+  }
+
+  #onBegin(id: number, chunk: Buffer, start: number, end: number): void {
+    const { role, keepConn } = decodeBeginRequest(chunk, start, end);
+    const { multiplex, maxRequestsPerConnection, overload } = this.#settings;
+    if (this.#requests.has(id)) throw new ProtocolError('BAD_ID', `BEGIN_REQUEST for id ${id}, which is active`);
+    if (this.#host.handlerOf(role) === undefined) return this.#turnAway(id, UNKNOWN_ROLE, keepConn);
+    if (this.#requests.size >= maxRequestsPerConnection) {
+      return this.#turnAway(id, multiplex ? OVERLOADED : CANT_MPX_CONN, true);
+    }
+    const admitted = this.#host.admit();
+    if (!admitted && overload === 'status') return this.#turnAway(id, OVERLOADED, keepConn);
+    if (this.#requests.size > 0 || id !== 1) this.#flow.share();
+    const request = new IncomingRequest(id, role, keepConn, admitted, () => this.#onRoom());
+    if (!admitted) request.refuse(503);
+    this.#requests.set(id, request);
+  }
+
+  /** END_REQUEST for a request that never becomes active (5.5). */
+  #turnAway(id: number, protocolStatus: number, keepConn: boolean): void {
+    this.#reply(encodeEndRequest(id, 0, protocolStatus));
+    if (!keepConn) this.#closeWhenIdle = true;
+    this.#finishIfIdle(false);
+  }
+
+  #onParams(request: IncomingRequest, chunk: Buffer, start: number, end: number): void {
+    if (request.phase !== 'params') return; // they have ended and do not change any more
+    if (start < end) {
+      request.readParams(chunk, start, end, this.#settings);
+      return;
+    }
+    request.endParams();
+    request.response = new OutgoingResponse(request.id, this.#channel, (cut) => this.#onOver(request, cut));
+    this.#ready.push(request);
+  }
+
+  #onInput(request: IncomingRequest, type: number, chunk: Buffer, start: number, end: number): void {
+    if (request.phase === 'params') throw new ProtocolError('BAD_ORDER', `${recordName(type)} before PARAMS ended`);
+    if (request.refusal !== undefined || request.phase === 'aborted') return;
+    if (start === end) {
+      if (type === STDIN) request.endStdin();
+      else request.endData();
+      return;
+    }
+    request.since = JUST_NOW;
+    const input = type === STDIN ? request.stdin : request.data;
+    input.push(chunk.subarray(start, end));
+    if (this.#flow.isFull(input)) this.#updateFlow();
+  }
+
+  /** ABORT_REQUEST (5.4): the handler is told, and END_REQUEST waits for it, within bounds. */
+  #onAbort(request: IncomingRequest): void {
+    const { phase } = request;
+    if (phase === 'aborted') return;
+    request.phase = 'aborted';
+    request.since = JUST_NOW;
+    if (phase !== 'handling') return this.#endAborted(request);
+    request.response.drop();
+    request.abort(new RequestError('ABORTED', 'the web server aborted the request'));
+  }
+
+  /** FIN is the only sign of an aborted client that most web servers give. */
+  #onEnd(): void {
+    if (this.#requests.size === 0) this.#socket.end();
+    else if (this.#settings.halfClose === 'abort') this.#socket.destroy();
+    else {
+      this.#closeWhenIdle = true;
+      for (const request of this.#requests.values()) {
+        if (request.phase === 'params') this.#remove(request);
+        request.endStdin();
+        request.endData();
+      }
+      this.#finishIfIdle(true);
+    }
+  }
+
+  #onClose(): void {
+    this.#parser.stop();
+    for (const request of [...this.#requests.values()]) {
+      this.#remove(request);
+      if (request.phase === 'handling') request.response.drop();
+      request.abort(new RequestError('ABORTED', 'the web server closed the connection'));
+    }
+    this.#host.forget(this);
+  }
+
+  // From here: a request from the end of its PARAMS to its END_REQUEST.
+
+  #dispatch(): void {
+    const ready = this.#ready;
+    this.#ready = [];
+    if (ready.length > 1) this.#channel.gather();
+    for (const request of ready) {
+      if (request.phase !== 'ready') continue; // aborted within the same chunk
+      request.phase = 'handling';
+      if (request.refusal !== undefined) refuse(request.response, request.refusal);
+      else {
+        this.#host.handlerStarted();
+        const handler = this.#host.handlerOf(request.role) as Handler;
+        runHandler(handler, request, this.#settings.log, () => {
+          this.#host.handlerEnded();
+          if (request.phase === 'aborted') this.#endAborted(request);
+        });
+      }
+    }
+  }
+
+  #endAborted(request: IncomingRequest): void {
+    if (!this.#remove(request)) return;
+    this.#reply(encodeEndRequest(request.id, 1, REQUEST_COMPLETE));
+    if (!request.keepConn) this.#closeWhenIdle = true;
+    this.#finishIfIdle(request.stdinEnded);
+  }
+
+  /** The answer is complete, or was cut: its id is free again. */
+  #onOver(request: IncomingRequest, cut: boolean): void {
+    if (!this.#remove(request)) return;
+    request.release();
+    this.#served += 1;
+    this.#since = JUST_NOW;
+    if (!request.keepConn) this.#closeWhenIdle = true;
+    if (cut) {
+      // Web servers take END_REQUEST for a whole answer, so a request that is alone takes its connection with it.
+      if (this.idle) this.#channel.reset();
+      else this.#reply(encodeEndRequest(request.id, 1, REQUEST_COMPLETE));
+    }
+    if (this.#flow.paused) this.#updateFlow();
+    this.#finishIfIdle(request.stdinEnded);
+  }
+
+  /** Whether it was there. */
+  #remove(request: IncomingRequest): boolean {
+    if (this.#requests.get(request.id) !== request) return false;
+    this.#requests.delete(request.id);
+    if (request.admitted) this.#host.dismiss();
+    return true;
+  }
+
+  #finishIfIdle(inputEnded: boolean): void {
+    if (!this.#closeWhenIdle || !this.idle || this.#channel.ending) return;
+    this.#channel.finish(inputEnded);
+    if (this.#flow.paused) this.#flow.update([], false);
+  }
+
+  #onRoom(): void {
+    if (this.#flow.paused) this.#updateFlow();
+  }
+
+  #updateFlow(): void {
+    const inputs = [...this.#requests.values()].flatMap((request) => request.inputs);
+    this.#flow.update(inputs, this.#channel.congested && this.idle && !this.#channel.ending);
+  }
+
+  /**
+   * Look at the deadlines. `now` in milliseconds. `idleTimeout`: how long a kept connection may be without a request; one
+   * that has not had its first never closes earlier than headersTimeout, or a request on its way would be lost.
+   */
+  sweep(now: number, idleTimeout: number): void {
+    this.#channel.sweep(now);
+    if (this.#since === JUST_NOW) this.#since = now;
+    if (this.#channel.ending) return;
+    if (this.idle) {
+      const { headersTimeout } = this.#settings;
+      const limit = this.#served > 0 && this.#parser.atBoundary ? idleTimeout : headersTimeout;
+      if (now - this.#since >= limit) this.#socket.destroy();
+      return;
+    }
+    for (const request of this.#requests.values()) this.#sweepRequest(request, now);
+    if (this.#flow.isStalled(now) && [...this.#requests.values()].every((request) => request.keepConn)) {
+      this.#flow.share(); // others may be waiting behind what is not read
+      this.#updateFlow();
+    }
+  }
+
+  #sweepRequest(request: IncomingRequest, now: number): void {
+    if (request.since === JUST_NOW) request.since = now;
+    const quiet = now - request.since;
+    if (request.phase === 'params' && quiet >= this.#settings.headersTimeout) {
+      this.#settings.log.warn({}, 'request ended: its PARAMS did not end within headersTimeout');
+      if (this.#requests.size === 1) this.#socket.destroy();
+      else if (this.#remove(request)) this.#reply(encodeEndRequest(request.id, 1, REQUEST_COMPLETE));
+    } else if (request.phase === 'aborted' && quiet >= this.#settings.abortTimeout) this.#endAborted(request);
+    else if (quiet >= this.#settings.bodyTimeout) request.starve();
+  }
+}

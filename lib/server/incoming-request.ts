@@ -1,0 +1,160 @@
+// IncomingRequest: one active request id of a connection, from BEGIN_REQUEST to END_REQUEST.
+
+import { contentLength } from '../cgi/index.ts';
+import { NameValues, PairReader, ProtocolError } from '../protocol/index.ts';
+import { JUST_NOW } from './channel.ts';
+import type { Request } from './exchange.ts';
+import { Input } from './input.ts';
+import type { OutgoingResponse } from './outgoing-response.ts';
+import { RequestError } from './request-error.ts';
+
+const NO_PARAMS = new NameValues('');
+
+/** How far a request is. */
+export type Phase =
+  | 'params' // PARAMS are coming
+  | 'ready' // they have ended
+  | 'handling' // the handler has been called, or the refusal sent
+  | 'aborted'; // the web server wants no answer; END_REQUEST waits for the handler, for a while
+
+export class IncomingRequest implements Request {
+  readonly id: number;
+  readonly role: number;
+  readonly keepConn: boolean;
+  /** Whether it counts against the server's bound on active requests. */
+  readonly admitted: boolean;
+  phase: Phase = 'params';
+  /** Its last progress, or its beginning: milliseconds or JUST_NOW. */
+  since: number = JUST_NOW;
+  params: NameValues = NO_PARAMS;
+  contentLength: number | undefined;
+  /** The status to answer with instead of calling the handler. */
+  refusal: number | undefined;
+  /** Set by the connection at the end of PARAMS. */
+  response!: OutgoingResponse;
+  stdinEnded = false;
+  #dataEnded = false;
+  readonly #onRoom: () => void;
+  #reader: PairReader | undefined;
+  #stdin: Input | undefined;
+  #data: Input | undefined;
+  #abortReason: RequestError | undefined;
+  #controller: AbortController | undefined;
+
+  constructor(id: number, role: number, keepConn: boolean, admitted: boolean, onRoom: () => void) {
+    this.id = id;
+    this.role = role;
+    this.keepConn = keepConn;
+    this.admitted = admitted;
+    this.#onRoom = () => {
+      this.since = JUST_NOW; // a wait for input begins
+      onRoom();
+    };
+  }
+
+  get stdin(): Input {
+    return (this.#stdin ??= this.#openInput(this.contentLength, this.stdinEnded));
+  }
+
+  get data(): Input {
+    return (this.#data ??= this.#openInput(lengthOf(this.params.get('FCGI_DATA_LENGTH')), this.#dataEnded));
+  }
+
+  get aborted(): boolean {
+    return this.#abortReason !== undefined;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** The inputs that exist: nobody asks for most. */
+  get inputs(): Input[] {
+    return [this.#stdin, this.#data].filter((input) => input !== undefined);
+  }
+
+  /** The handler will not be called; what still comes for the request is skipped. */
+  refuse(status: number): void {
+    this.refusal = status;
+    this.#reader = undefined;
+  }
+
+  /** A piece of PARAMS; beyond the bounds the request is refused with 431. */
+  readParams(chunk: Buffer, start: number, end: number, bounds: { maxParamsBytes: number; maxParams: number }): void {
+    if (this.refusal !== undefined) return;
+    this.#reader ??= new PairReader({ maxBytes: bounds.maxParamsBytes, maxPairs: bounds.maxParams });
+    const reader = this.#reader;
+    this.#orRefuse(431, () => reader.push(chunk, start, end));
+  }
+
+  /** PARAMS have ended; with a pair cut, or a CONTENT_LENGTH that is no number, the request is refused with 400. */
+  endParams(): void {
+    this.phase = 'ready';
+    this.since = JUST_NOW;
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    this.#orRefuse(400, () => {
+      this.params = reader.finish();
+      this.contentLength = contentLength(this.params);
+    });
+    this.#reader = undefined;
+    if (Number.isNaN(this.contentLength)) this.refuse(400);
+  }
+
+  endStdin(): void {
+    this.stdinEnded = true;
+    this.#stdin?.end();
+  }
+
+  endData(): void {
+    this.#dataEnded = true;
+    this.#data?.end();
+  }
+
+  /** Tell the handler, through its signal and its inputs. */
+  abort(reason: RequestError): void {
+    if (this.#abortReason !== undefined) return;
+    this.#abortReason = reason;
+    for (const input of this.inputs) input.fail(reason);
+    this.#controller?.abort(reason);
+  }
+
+  /** A handler that waits for input waits no longer. */
+  starve(): void {
+    for (const input of this.inputs) {
+      if (input.starving) input.fail(new RequestError('BODY_TIMEOUT', 'nothing of the body came for bodyTimeout'));
+    }
+  }
+
+  /** The request is over: whatever is held for it is given back. */
+  release(): void {
+    if (this.#stdin === undefined && this.#data === undefined) return;
+    for (const input of this.inputs) {
+      if (!input.done) input.fail(new RequestError('ABORTED', 'the request is over'));
+    }
+  }
+
+  #openInput(expected: number | undefined, ended: boolean): Input {
+    const input = new Input(expected, this.#onRoom);
+    if (this.#abortReason !== undefined) input.fail(this.#abortReason);
+    else if (ended) input.end();
+    return input;
+  }
+
+  #orRefuse(status: number, read: () => void): void {
+    try {
+      read();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.refuse(status);
+    }
+  }
+}
+
+function lengthOf(value: string | undefined): number | undefined {
+  return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+}

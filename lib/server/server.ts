@@ -1,0 +1,173 @@
+// Server: accepts web servers' connections, holds the bounds that concern all of them, and closes without losing requests.
+
+import { createServer, type ListenOptions, type Server as NetServer, type Socket } from 'node:net';
+import { AUTHORIZER, FILTER, RESPONDER } from '../protocol/index.ts';
+import { Connection, type Host } from './connection.ts';
+import type { Handler } from './exchange.ts';
+import { settingsOf, type ServerOptions, type Settings } from './options.ts';
+import { PeerList } from './peer-list.ts';
+
+/** How a server closes. Milliseconds. */
+export interface CloseOptions {
+  /** For requests that run; then they are aborted and the connections closed. Default 30,000. */
+  timeout?: number;
+  /** A kept connection that has served a request is closed when it has had none for so long. Default 1000. */
+  idle?: number;
+}
+
+const CLOSING_IDLE = 1000;
+const CLOSING_TIMEOUT = 30_000;
+
+/**
+ * A FastCGI application server. It listens on nothing by itself: see `listen`.
+ *
+ * A role without a handler is refused with UNKNOWN_ROLE. Throws RangeError or TypeError for options that are not right.
+ */
+export class Server implements Host {
+  readonly settings: Settings;
+  readonly #handlers: (Handler | undefined)[];
+  readonly #peers: PeerList | undefined;
+  readonly #connections: Set<Connection> = new Set();
+  readonly #net: NetServer;
+  #requests = 0;
+  #running = 0;
+  #sweeping: NodeJS.Timeout | undefined;
+  #idleTimeout: number;
+  #closing: Promise<void> | undefined;
+  #onQuiet: (() => void) | undefined;
+
+  constructor(options: ServerOptions) {
+    this.settings = settingsOf(options);
+    this.#idleTimeout = this.settings.idleTimeout;
+    this.#peers = options.allow === undefined ? undefined : new PeerList(options.allow);
+    this.#handlers = [];
+    this.#handlers[RESPONDER] = options.responder;
+    this.#handlers[AUTHORIZER] = options.authorizer;
+    this.#handlers[FILTER] = options.filter;
+    this.#net = createServer(
+      // A web server may end its side first and still wait for the answer. noDelay: an answer is one write.
+      { allowHalfOpen: true, noDelay: true, highWaterMark: this.settings.outputBuffer },
+      (socket) => this.#accept(socket),
+    );
+    this.#net.maxConnections = this.settings.maxConnections;
+    this.#net.on('drop', () => this.settings.log.warn({}, 'connection refused: maxConnections are open'));
+  }
+
+  /** Active requests. */
+  get requests(): number {
+    return this.#requests;
+  }
+
+  /** Open connections. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Whether `close` has been called. */
+  get closing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Listen as `net.Server.listen` does. Rejects with the operating system's error. */
+  async bind(options: ListenOptions & { fd?: number }): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#net.once('error', reject);
+      this.#net.listen(options, () => {
+        this.#net.off('error', reject);
+        resolve();
+      });
+    });
+    this.#net.on('error', (error) => this.settings.log.error({ err: error }, 'the listening socket failed'));
+    this.#sweepEvery(sweepInterval(this.settings));
+  }
+
+  /** Where it listens: a TCP address, or a path; null where the socket was given by its descriptor. */
+  address(): ReturnType<NetServer['address']> {
+    return this.#net.address();
+  }
+
+  /**
+   * Stop accepting and serve what runs to its end. Kept connections go on being served, because a web server may be
+   * sending on one at this moment: one that has served a request is closed once it has been idle for `idle`. What is left
+   * at `timeout` is aborted. A second call returns the first one's promise.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options.timeout ?? CLOSING_TIMEOUT, options.idle ?? CLOSING_IDLE);
+    return this.#closing;
+  }
+
+  handlerOf(role: number): Handler | undefined {
+    return this.#handlers[role];
+  }
+
+  admit(): boolean {
+    if (this.#requests >= this.settings.maxRequests) return false;
+    this.#requests += 1;
+    return true;
+  }
+
+  dismiss(): void {
+    this.#requests -= 1;
+  }
+
+  handlerStarted(): void {
+    this.#running += 1;
+  }
+
+  handlerEnded(): void {
+    this.#running -= 1;
+    this.#checkQuiet();
+  }
+
+  forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#checkQuiet();
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#peers !== undefined && !this.#peers.allows(socket.remoteAddress)) {
+      this.settings.log.warn({ peer: socket.remoteAddress ?? 'unix' }, 'connection refused: the peer is not allowed');
+      socket.on('error', () => {}); // it may be gone already
+      socket.destroy();
+      return;
+    }
+    this.#connections.add(new Connection(socket, this));
+  }
+
+  async #close(timeout: number, idle: number): Promise<void> {
+    if (this.#net.listening) this.#net.close();
+    this.#idleTimeout = idle;
+    this.#sweepEvery(Math.min(sweepInterval(this.settings), Math.max(10, idle / 4)));
+    const quiet = new Promise<void>((resolve) => (this.#onQuiet = resolve));
+    const deadline = setTimeout(() => this.#stop(), timeout);
+    this.#checkQuiet();
+    await quiet;
+    clearTimeout(deadline);
+    clearInterval(this.#sweeping);
+  }
+
+  /** The time is over: abort, close, and wait for handlers no longer than it takes to tell them. */
+  #stop(): void {
+    for (const connection of this.#connections) connection.stop();
+    setTimeout(() => this.#onQuiet?.(), this.settings.abortTimeout).unref();
+  }
+
+  #checkQuiet(): void {
+    if (this.#connections.size === 0 && this.#running === 0) this.#onQuiet?.();
+  }
+
+  #sweepEvery(interval: number): void {
+    clearInterval(this.#sweeping);
+    this.#sweeping = setInterval(() => {
+      const now = performance.now();
+      for (const connection of this.#connections) connection.sweep(now, this.#idleTimeout);
+    }, interval).unref();
+  }
+}
+
+/** Often enough for the shortest deadline, in milliseconds. */
+function sweepInterval(settings: Settings): number {
+  const { headersTimeout, bodyTimeout, writeTimeout, idleTimeout, abortTimeout, lingerTimeout } = settings;
+  const shortest = Math.min(headersTimeout, bodyTimeout, writeTimeout, idleTimeout, abortTimeout, lingerTimeout);
+  return Math.min(1000, Math.max(10, shortest / 4));
+}

@@ -1,0 +1,97 @@
+// A unix socket's file: put in place at once with its mode, never over a live one, taken away only if it is still ours.
+
+import { chmod, chown, lstat, readFile, rename, unlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { Server } from './server.ts';
+
+const MAX_PATH = 107; // sun_path has 108 bytes with its end; Node cuts a longer path off silently
+
+export interface UnixSocket {
+  path: string;
+  /** Permissions of the file; who may connect needs to write. */
+  mode: number;
+  /** Group of the file, by name or number. */
+  group: string | undefined;
+}
+
+/**
+ * Listen on a path: bound under a temporary name, given its mode and group, then renamed into place, so that it is never
+ * there without being ready and what an earlier process left is replaced in one step. Returns what removes it.
+ * Rejects where something else than a socket is at the path, or a server that answers.
+ */
+export async function listenUnix(
+  server: Server,
+  { path, mode, group }: UnixSocket,
+  backlog: number,
+): Promise<() => Promise<void>> {
+  const temporary = join(dirname(path), `.${process.pid}.${Math.random().toString(36).slice(2, 8)}`);
+  for (const name of [path, temporary]) {
+    if (Buffer.byteLength(name) > MAX_PATH) {
+      throw new Error(`${name} is longer than the ${MAX_PATH} bytes of a unix socket's path; use a shorter folder`);
+    }
+  }
+  await makeWay(path);
+  try {
+    await server.bind({ path: temporary, backlog });
+  } catch (error) {
+    throw explained(error as NodeJS.ErrnoException, path);
+  }
+  try {
+    if (group !== undefined) await chown(temporary, -1, await groupId(group));
+    await chmod(temporary, mode);
+    const { ino } = await lstat(temporary);
+    await rename(temporary, path);
+    return () => removeIfOurs(path, ino);
+  } catch (error) {
+    await unlink(temporary).catch(() => {}); // the error that matters is the first
+    await server.close({ timeout: 0 });
+    throw error;
+  }
+}
+
+/** Make sure that nobody is served at the path. */
+async function makeWay(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error(`${path} exists and is not a socket; remove it or choose another path`);
+  if (await answers(path)) {
+    throw new Error(`${path}: another server is listening there; stop it first or choose another path`);
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
+      else if (error.code === 'EAGAIN')
+        resolve(true); // its backlog is full
+      else reject(new Error(`${path} cannot be tried: ${error.message}`, { cause: error }));
+    });
+  });
+}
+
+async function removeIfOurs(path: string, ino: number): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.ino === ino) await unlink(path).catch(() => {}); // gone between the two: what was wanted
+}
+
+async function groupId(group: string): Promise<number> {
+  if (/^\d+$/.test(group)) return Number(group);
+  for (const line of (await readFile('/etc/group', 'utf8')).split('\n')) {
+    const [name, , id] = line.split(':');
+    if (name === group) return Number(id);
+  }
+  throw new Error(`there is no group ${group} on this system`);
+}
+
+function explained(error: NodeJS.ErrnoException, path: string): Error {
+  const folder = dirname(path);
+  const why = error.code === 'EACCES' ? `its folder ${folder} does not exist or may not be written to` : error.message;
+  return new Error(`cannot listen on ${path}: ${why}`, { cause: error });
+}
