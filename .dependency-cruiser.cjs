@@ -6,6 +6,7 @@ const layers = {
   server: ['protocol', 'cgi'],
   client: ['protocol', 'cgi'],
   app: ['server', 'cgi', 'signals'],
+  config: [],
 };
 
 const folders = Object.keys(layers);
@@ -30,9 +31,9 @@ module.exports = {
     })),
     {
       name: 'pure-layers-have-no-io',
-      comment: 'protocol/, cgi/ and signals/ are pure: no node: module, no package.',
+      comment: 'protocol/, cgi/, signals/ and config/ are pure: no node: module, no package.',
       severity: 'error',
-      from: { path: within(['protocol', 'cgi', 'signals']) },
+      from: { path: within(['protocol', 'cgi', 'signals', 'config']) },
       to: { pathNot: '^lib/', dependencyTypes: ['core', 'npm', 'npm-dev'] },
     },
     {

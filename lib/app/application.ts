@@ -26,13 +26,14 @@ const AUTHORIZER = 2;
 const FILTER = 3;
 
 export class Application {
-  readonly #mount: string;
+  #mount: string;
   readonly #layers: Middleware[] = [];
   readonly #router: Router = new Router();
   readonly #mounts: Mounted[] = [];
   readonly #active: Set<HttpRequest> = new Set();
   #authorizer: AppHandler | undefined;
   #filter: AppHandler | undefined;
+  #fallback: AppHandler | undefined;
   #pipeline: Next | undefined;
 
   /** Throws TypeError for a mount that is no path. */
@@ -81,6 +82,18 @@ export class Application {
     if (path === '') throw new TypeError('mount: give a path such as /admin');
     this.#mounts.push({ prefix: path, handle: (request) => application.#inner(request) });
     this.#mounts.sort((a, b) => b.prefix.length - a.prefix.length);
+    return this;
+  }
+
+  /** Answer what no route of this application has a path for. Without it that is a 404. */
+  fallback(handler: AppHandler): this {
+    this.#fallback = handler;
+    return this;
+  }
+
+  /** Set the path the web server hands to the application. */
+  mountAt(path: string): this {
+    this.#mount = mountPath(path);
     return this;
   }
 
@@ -144,7 +157,7 @@ export class Application {
 
   #send(response: HttpResponse, request: HttpRequest, incoming: Request, outgoing: Outgoing): void | Promise<void> {
     let sending: undefined | Promise<unknown>;
-    if (response.unexpected) outgoing.stderr(`${request.method} ${request.target}: ${messageOf(response.error)}\n`);
+    if (response.unexpected) outgoing.stderr(`${request.method} ${request.target}: ${messageOf(response.error)}`);
     try {
       sending = sendResponse(response, request.method, incoming, outgoing);
     } catch (error) {
@@ -158,7 +171,7 @@ export class Application {
   async #sendFailed(error: unknown, request: HttpRequest, incoming: Request, outgoing: Outgoing): Promise<void> {
     await got_request_exception.notify(this, { request, error });
     const plain = errorResponse(error instanceof ResponseHeadError ? error : new Error('the answer cannot be sent'));
-    outgoing.stderr(`${request.method} ${request.target}: the answer cannot be sent: ${messageOf(error)}\n`);
+    outgoing.stderr(`${request.method} ${request.target}: the answer cannot be sent: ${messageOf(error)}`);
     void sendResponse(plain, request.method, incoming, outgoing);
     await this.#finish(request, error);
   }
@@ -193,7 +206,7 @@ export class Application {
       if (request.path === prefix || request.path.startsWith(`${prefix}/`)) return below(request, prefix, handle);
     }
     if (this.#mount !== '' && request.outside) throw new HttpError(404);
-    return this.#router.route(request);
+    return this.#router.route(request, this.#fallback);
   }
 
   /** An error as the layer outside of it sees it: the response it asks for, or a 500 that is told to the signal. */

@@ -27,8 +27,11 @@ export class Router {
     this.#methods.add(method);
   }
 
-  /** Run the handler of the request's route. Throws HttpError 404, 405 (with Allow) or 400. */
-  route(request: HttpRequest): ReturnType<AppHandler> {
+  /**
+   * Run the handler of the request's route, or `fallback` where no route has its path. Throws HttpError 404, 405 (with
+   * Allow) or 400.
+   */
+  route(request: HttpRequest, fallback: AppHandler | undefined): ReturnType<AppHandler> {
     const { path } = request;
     const method = request.method === 'HEAD' ? 'GET' : request.method;
     const found = this.#find(request.method, path) ?? (method === 'GET' ? this.#find(method, path) : undefined);
@@ -37,7 +40,10 @@ export class Router {
       return found.handler(request);
     }
     const allowed = [...this.#methods].filter((other) => this.#find(other, path) !== undefined);
-    if (allowed.length === 0) throw new HttpError(404);
+    if (allowed.length === 0) {
+      if (fallback !== undefined) return fallback(request);
+      throw new HttpError(404);
+    }
     if (allowed.includes('GET') && !allowed.includes('HEAD')) allowed.push('HEAD');
     const headers = { Allow: allowed.sort().join(', ') };
     if (request.method === 'OPTIONS') return HttpResponse.empty({ headers });

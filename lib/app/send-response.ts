@@ -84,7 +84,7 @@ async function stream(
     outgoing.end();
     return undefined;
   } catch (error) {
-    outgoing.stderr(`the body of an answer broke off: ${error instanceof Error ? error.message : String(error)}\n`);
+    outgoing.stderr(`the body of an answer broke off: ${error instanceof Error ? error.message : String(error)}`);
     outgoing.cut();
     return error;
   }

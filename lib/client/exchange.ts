@@ -1,6 +1,6 @@
 // One request and its response: from waiting for a connection to END_REQUEST, whatever happens in between.
 
-import { MalformedHeadError, ResponseHeadParser, type ResponseHead } from '../cgi/parse-response-head.ts';
+import { MalformedHeadError, ResponseHeadParser, type ResponseHead } from '../cgi/index.ts';
 import {
   CANT_MPX_CONN,
   OVERLOADED,

@@ -2,7 +2,7 @@
 
 import type { Readable } from 'node:stream';
 
-import type { ResponseHead } from '../cgi/parse-response-head.ts';
+import type { ResponseHead } from '../cgi/index.ts';
 import type { EndRequestBody } from '../protocol/index.ts';
 import type { ResponseBody } from './response-body.ts';
 

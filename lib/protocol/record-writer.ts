@@ -9,6 +9,7 @@ import {
   HEADER_LENGTH,
   KEEP_CONN,
   MAX_CONTENT_LENGTH,
+  MAX_PADDING_LENGTH,
   NULL_REQUEST_ID,
   UNKNOWN_TYPE,
   VERSION,
@@ -18,9 +19,15 @@ import { encodePairs } from './name-values.ts';
 /** Streams are cut here: the largest multiple of 8 that a record can carry, so that aligned writers need no padding. */
 export const STREAM_RECORD_LENGTH = 65_528;
 
+/** Lengths that do not fit their field would be cut, and the rest of the record read as records (3.3). */
+function checkLengths(contentLength: number, paddingLength: number): void {
+  if (contentLength > MAX_CONTENT_LENGTH) throw new RangeError(`contentLength ${contentLength} is over 65,535`);
+  if (paddingLength > MAX_PADDING_LENGTH) throw new RangeError(`paddingLength ${paddingLength} is over 255`);
+}
+
 /** A record's header as a latin1 string, for building text answers in one string. */
 export function headerText(type: number, id: number, contentLength: number, paddingLength = 0): string {
-  if (contentLength > MAX_CONTENT_LENGTH) throw new RangeError(`contentLength ${contentLength} is over 65,535`);
+  checkLengths(contentLength, paddingLength);
   return String.fromCharCode(
     VERSION,
     type,
@@ -42,7 +49,7 @@ export function writeHeader(
   contentLength: number,
   paddingLength = 0,
 ): number {
-  if (contentLength > MAX_CONTENT_LENGTH) throw new RangeError(`contentLength ${contentLength} is over 65,535`);
+  checkLengths(contentLength, paddingLength);
   target[offset] = VERSION;
   target[offset + 1] = type;
   target[offset + 2] = id >>> 8;
@@ -54,7 +61,7 @@ export function writeHeader(
   return offset + HEADER_LENGTH;
 }
 
-/** One record. `paddingLength`: 0 to 255 zero bytes behind the content. Throws RangeError over 65,535 bytes of content. */
+/** One record. `paddingLength`: 0 to 255 zero bytes behind the content. Throws RangeError for lengths that do not fit. */
 export function encodeRecord(type: number, id: number, content: Uint8Array, paddingLength = 0): Buffer {
   const record = Buffer.alloc(HEADER_LENGTH + content.length + paddingLength);
   writeHeader(record, 0, type, id, content.length, paddingLength);

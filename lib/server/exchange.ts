@@ -49,7 +49,7 @@ export interface Response {
   drained(): Promise<void>;
   /** The answer is complete. `appStatus`: as of a CGI program's exit, 0 by default (specification 5.5). */
   end(appStatus?: number): void;
-  /** A message for the web server's error log (specification 6.1, STDERR). Before `end`. */
+  /** A message for the web server's error log (specification 6.1, STDERR), before `end`. It becomes one line of at most 8 KiB. */
   stderr(message: string): void;
   /** The answer breaks off: nothing is completed, so that the web server does not take what it has for the whole. */
   cut(): void;

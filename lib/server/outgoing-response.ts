@@ -39,6 +39,8 @@ function tailText(id: number, appStatus: number): string {
   );
 }
 
+const MAX_MESSAGE = 8192;
+
 const USUAL_TAIL = tailText(1, 0); // all web servers but the multiplexing ones use id 1 only
 
 export class OutgoingResponse implements Response {
@@ -117,7 +119,7 @@ export class OutgoingResponse implements Response {
   stderr(message: string): void {
     if (this.#over || message === '') return;
     this.#stderrUsed = true;
-    this.#writeStream(STDERR, Buffer.from(message));
+    this.#writeStream(STDERR, Buffer.from(logLine(message)));
   }
 
   cut(): void {
@@ -151,6 +153,13 @@ export class OutgoingResponse implements Response {
     buffer.write(tail, at + body.length, 'latin1');
     return buffer;
   }
+}
+
+/** One line, whatever is in it: a message must not be able to forge another line of the web server's log. */
+function logLine(message: string): string {
+  const line = message.slice(0, MAX_MESSAGE).trimEnd();
+  // eslint-disable-next-line no-control-regex
+  return `${line.replace(/[\0-\x1f\x7f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)}\n`;
 }
 
 function asBuffer(bytes: string | Uint8Array): Buffer {

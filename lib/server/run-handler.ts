@@ -42,7 +42,7 @@ function fail(request: IncomingRequest, error: unknown, log: Logger): void {
   log.error({ err: error }, 'a handler failed');
   const { response } = request;
   if (response.over) return;
-  response.stderr(`a handler failed: ${error instanceof Error ? error.message : String(error)}\n`);
+  response.stderr(`a handler failed: ${error instanceof Error ? error.message : String(error)}`);
   if (response.started) response.cut();
   else refuse(response, 500, 1);
 }

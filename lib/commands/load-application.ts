@@ -1,0 +1,53 @@
+// Loads the module that holds an application: JavaScript or TypeScript, an Application or a handler.
+
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Application, type AppHandler } from '../app/index.ts';
+
+/** Rejects with an error that says what to do where there is no such module, or its default export is no application. */
+export async function loadApplication(file: string): Promise<Application> {
+  const path = resolve(file);
+  if (!existsSync(path)) throw new Error(`there is no file ${path}`);
+  if (/^\.[cm]?ts$/.test(extname(path)) && !stripsTypes()) await registerTsx(path);
+  const module = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  return applicationOf(defaultExport(module.default), file);
+}
+
+/** Of a CommonJS module that was compiled from ESM, the default export is within what Node takes for one. */
+function defaultExport(exported: unknown): unknown {
+  const compiled = exported as { __esModule?: boolean; default?: unknown } | undefined | null;
+  return compiled?.__esModule === true ? compiled.default : exported;
+}
+
+/** An application may come from another copy of this package, so it is known by what it does. */
+function applicationOf(exported: unknown, file: string): Application {
+  if (typeof exported === 'object' && exported !== null && 'handlers' in exported) return exported as Application;
+  if (typeof exported === 'function') return new Application().fallback(exported as AppHandler);
+  throw new Error(
+    `${file}: its default export is ${exported === undefined ? 'missing' : 'no application'}; ` +
+      'write `export default app` with an Application, or a function that answers a request',
+  );
+}
+
+/** Whether Node runs TypeScript by itself: from 22.18 and 24 on. */
+function stripsTypes(): boolean {
+  return Boolean((process.features as { typescript?: string | false }).typescript);
+}
+
+/** tsx as the application's own dependencies have it, or as ours do; importing it makes Node run TypeScript. */
+async function registerTsx(path: string): Promise<void> {
+  for (const from of [path, import.meta.url]) {
+    let tsx: string;
+    try {
+      tsx = createRequire(from).resolve('tsx');
+    } catch {
+      continue; // not installed there
+    }
+    await import(pathToFileURL(tsx).href);
+    return;
+  }
+  const { node } = process.versions;
+  throw new Error(`Node ${node} does not run TypeScript by itself: npm install tsx, or use Node 22.18 or later`);
+}
