@@ -15,13 +15,13 @@ const within = (names) => `^lib/(${names.join('|')})/`;
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    {
-      name: 'through-the-index',
+    ...[...folders, 'commands'].map((folder) => ({
+      name: `${folder}-through-its-index`,
       comment: 'A folder is imported through its index.ts only.',
       severity: 'error',
-      from: { path: '^lib/(?:([^/]+)/)?' },
-      to: { path: '^lib/([^/]+)/', pathNot: ['^lib/$1/', '^lib/[^/]+/index\\.ts$'] },
-    },
+      from: { path: '^lib/', pathNot: `^lib/${folder}/` },
+      to: { path: `^lib/${folder}/`, pathNot: `^lib/${folder}/index\\.ts$` },
+    })),
     ...folders.map((folder) => ({
       name: `layer-of-${folder}`,
       comment: `${folder}/ may import ${layers[folder].join(', ') || 'no other folder'}.`,
@@ -35,12 +35,6 @@ module.exports = {
       severity: 'error',
       from: { path: within(['protocol', 'cgi', 'signals', 'config']) },
       to: { pathNot: '^lib/', dependencyTypes: ['core', 'npm', 'npm-dev'] },
-    },
-    {
-      name: 'app-takes-only-types-of-server',
-      severity: 'error',
-      from: { path: '^lib/app/' },
-      to: { path: '^lib/server/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'no-dev-packages-in-lib',

@@ -133,7 +133,11 @@ export class Application {
    * Send request_finished for requests that are still running: for a worker that stops and does not wait for them longer.
    */
   async finishAll(error: unknown): Promise<void> {
-    await Promise.all([...this.#active].map((request) => this.#finish(request, error)));
+    await Promise.all(
+      [...this.#active].map(async (request) => {
+        await this.#sendFinished(request, error);
+      }),
+    );
   }
 
   /**
@@ -178,15 +182,19 @@ export class Application {
 
   #finish(request: HttpRequest, error: unknown): void | Promise<void> {
     if (request.background !== undefined) return this.#finishLater(request, error);
-    if (!this.#active.delete(request)) return undefined;
-    return request_finished.notify(this, { request, error });
+    return this.#sendFinished(request, error);
   }
 
   async #finishLater(request: HttpRequest, error: unknown): Promise<void> {
     for (const failed of (await request.background?.settled()) ?? []) {
       await got_request_exception.notify(this, { request, error: failed });
     }
-    if (this.#active.delete(request)) await request_finished.notify(this, { request, error });
+    await this.#sendFinished(request, error);
+  }
+
+  /** Once for each request, whoever comes first. */
+  #sendFinished(request: HttpRequest, error: unknown): void | Promise<void> {
+    if (this.#active.delete(request)) return request_finished.notify(this, { request, error });
   }
 
   /** The pipeline with all layers, made when it is first needed. */

@@ -1,5 +1,7 @@
 // A request as its caller gives it, and as bytes that are ready to be sent.
 
+import { Readable } from 'node:stream';
+
 import {
   AUTHORIZER,
   DATA,
@@ -15,7 +17,10 @@ import {
 } from '../protocol/index.ts';
 import { ClientError } from './client-error.ts';
 
-/** The bytes of STDIN or DATA. Text is sent as UTF-8. */
+/**
+ * The bytes of STDIN or DATA. Text is sent as UTF-8. An iterable is asked for its next piece when there is room for it, and
+ * told to return when no more is wanted; a Readable, which is one too, is then left to its owner, not destroyed.
+ */
 export type RequestBody = string | Uint8Array | AsyncIterable<Uint8Array | string>;
 
 /** What to ask an application for. */
@@ -100,7 +105,10 @@ export function openingOf(message: Message, id: number, keepConn: boolean): { bu
 export async function* piecesOf(body: Upload['body']): AsyncGenerator<Buffer, void, void> {
   if (Buffer.isBuffer(body)) {
     for (let at = 0; at < body.length; at += STREAM_RECORD_LENGTH) yield body.subarray(at, at + STREAM_RECORD_LENGTH);
-  } else for await (const piece of body) yield bufferOf(piece);
+    return;
+  }
+  const pieces = body instanceof Readable ? body.iterator({ destroyOnReturn: false }) : body;
+  for await (const piece of pieces as AsyncIterable<Uint8Array | string>) yield bufferOf(piece);
 }
 
 function upload(type: number, body: RequestBody = ''): Upload {

@@ -220,7 +220,7 @@ export class Connection {
 
   #onClose(): void {
     this.#parser.stop();
-    for (const request of [...this.#requests.values()]) {
+    for (const request of this.#requests.values()) {
       this.#remove(request);
       if (request.phase === 'handling') request.response.drop();
       request.abort(new RequestError('ABORTED', 'the web server closed the connection'));
