@@ -34,6 +34,7 @@ export class NameValues implements Iterable<[string, string]> {
    */
   get(name: string, separator?: string): string | undefined {
     const text = this.#text;
+    const first = name.charCodeAt(0);
     let found: string | undefined;
     for (let at = 0; at < text.length;) {
       let nameLength = text.charCodeAt(at);
@@ -48,7 +49,11 @@ export class NameValues implements Iterable<[string, string]> {
       }
       at += 2;
       const valueAt = at + nameLength;
-      if (nameLength === name.length && text.startsWith(name, at)) {
+      if (
+        nameLength === name.length &&
+        (nameLength === 0 || text.charCodeAt(at) === first) &&
+        text.startsWith(name, at)
+      ) {
         const value = text.slice(valueAt, valueAt + valueLength);
         found = found === undefined || separator === undefined ? value : found + separator + value;
       }

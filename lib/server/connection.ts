@@ -21,7 +21,7 @@ import {
 } from '../protocol/index.ts';
 import { Channel, JUST_NOW } from './channel.ts';
 import type { Handler } from './exchange.ts';
-import { IncomingRequest } from './incoming-request.ts';
+import { IncomingRequest, type RequestOwner } from './incoming-request.ts';
 import { InputFlow } from './input-flow.ts';
 import { answerManagement, isManagement } from './management.ts';
 import type { Settings } from './options.ts';
@@ -45,7 +45,7 @@ export interface Host {
   forget(connection: Connection): void;
 }
 
-export class Connection {
+export class Connection implements RequestOwner {
   readonly #socket: Socket;
   readonly #host: Host;
   readonly #settings: Settings;
@@ -69,7 +69,7 @@ export class Connection {
     );
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('end', () => this.#onEnd());
-    socket.on('drain', () => this.#onRoom());
+    socket.on('drain', () => this.onRoom());
     socket.on('error', (error) => this.#settings.log.debug({ err: error }, 'connection to the web server failed'));
     socket.on('close', () => this.#onClose());
   }
@@ -155,7 +155,7 @@ export class Connection {
     const admitted = this.#host.admit();
     if (!admitted && overload === 'status') return this.#turnAway(id, OVERLOADED, keepConn);
     if (this.#requests.size > 0 || id !== 1) this.#flow.share();
-    const request = new IncomingRequest(id, role, keepConn, admitted, () => this.#onRoom());
+    const request = new IncomingRequest(id, role, keepConn, admitted, this);
     if (!admitted) request.refuse(503);
     this.#requests.set(id, request);
   }
@@ -170,11 +170,11 @@ export class Connection {
   #onParams(request: IncomingRequest, chunk: Buffer, start: number, end: number): void {
     if (request.phase !== 'params') return; // they have ended and do not change any more
     if (start < end) {
-      request.readParams(chunk, start, end, this.#settings);
+      request.readParams(chunk, start, end, this.#settings.pairLimits);
       return;
     }
     request.endParams();
-    request.response = new OutgoingResponse(request.id, this.#channel, (cut) => this.#onOver(request, cut));
+    request.response = new OutgoingResponse(request, this.#channel);
     this.#ready.push(request);
   }
 
@@ -257,7 +257,7 @@ export class Connection {
   }
 
   /** The answer is complete, or was cut: its id is free again. */
-  #onOver(request: IncomingRequest, cut: boolean): void {
+  onOver(request: IncomingRequest, cut: boolean): void {
     if (!this.#remove(request)) return;
     request.release();
     this.#served += 1;
@@ -286,7 +286,7 @@ export class Connection {
     if (this.#flow.paused) this.#flow.update([], false);
   }
 
-  #onRoom(): void {
+  onRoom(): void {
     if (this.#flow.paused) this.#updateFlow();
   }
 

@@ -1,11 +1,11 @@
 // IncomingRequest: one active request id of a connection, from BEGIN_REQUEST to END_REQUEST.
 
 import { contentLength } from '../cgi/index.ts';
-import { NameValues, PairReader, ProtocolError } from '../protocol/index.ts';
+import { NameValues, PairReader, ProtocolError, type PairLimits } from '../protocol/index.ts';
 import { JUST_NOW } from './channel.ts';
 import type { Request } from './exchange.ts';
 import { Input } from './input.ts';
-import type { OutgoingResponse } from './outgoing-response.ts';
+import type { OutgoingResponse, ResponseOwner } from './outgoing-response.ts';
 import { RequestError } from './request-error.ts';
 
 const NO_PARAMS = new NameValues('');
@@ -17,7 +17,15 @@ export type Phase =
   | 'handling' // the handler has been called, or the refusal sent
   | 'aborted'; // the web server wants no answer; END_REQUEST waits for the handler, for a while
 
-export class IncomingRequest implements Request {
+/** The connection, as its requests see it. */
+export interface RequestOwner {
+  /** An input has room again. */
+  onRoom(): void;
+  /** The answer is complete, or was cut. */
+  onOver(request: IncomingRequest, cut: boolean): void;
+}
+
+export class IncomingRequest implements Request, ResponseOwner {
   readonly id: number;
   readonly role: number;
   readonly keepConn: boolean;
@@ -34,22 +42,19 @@ export class IncomingRequest implements Request {
   response!: OutgoingResponse;
   stdinEnded = false;
   #dataEnded = false;
-  readonly #onRoom: () => void;
+  readonly #owner: RequestOwner;
   #reader: PairReader | undefined;
   #stdin: Input | undefined;
   #data: Input | undefined;
   #abortReason: RequestError | undefined;
   #controller: AbortController | undefined;
 
-  constructor(id: number, role: number, keepConn: boolean, admitted: boolean, onRoom: () => void) {
+  constructor(id: number, role: number, keepConn: boolean, admitted: boolean, owner: RequestOwner) {
     this.id = id;
     this.role = role;
     this.keepConn = keepConn;
     this.admitted = admitted;
-    this.#onRoom = () => {
-      this.since = JUST_NOW; // a wait for input begins
-      onRoom();
-    };
+    this.#owner = owner;
   }
 
   get stdin(): Input {
@@ -84,25 +89,29 @@ export class IncomingRequest implements Request {
   }
 
   /** A piece of PARAMS; beyond the bounds the request is refused with 431. */
-  readParams(chunk: Buffer, start: number, end: number, bounds: { maxParamsBytes: number; maxParams: number }): void {
+  readParams(chunk: Buffer, start: number, end: number, limits: PairLimits): void {
     if (this.refusal !== undefined) return;
-    this.#reader ??= new PairReader({ maxBytes: bounds.maxParamsBytes, maxPairs: bounds.maxParams });
-    const reader = this.#reader;
-    this.#orRefuse(431, () => reader.push(chunk, start, end));
+    try {
+      this.#reader ??= new PairReader(limits);
+      this.#reader.push(chunk, start, end);
+    } catch (error) {
+      this.#refuseFor(error, 431);
+    }
   }
 
   /** PARAMS have ended; with a pair cut, or a CONTENT_LENGTH that is no number, the request is refused with 400. */
   endParams(): void {
     this.phase = 'ready';
     this.since = JUST_NOW;
-    const reader = this.#reader;
-    if (reader === undefined) return;
-    this.#orRefuse(400, () => {
-      this.params = reader.finish();
+    if (this.#reader === undefined) return;
+    try {
+      this.params = this.#reader.finish();
+      this.#reader = undefined;
       this.contentLength = contentLength(this.params);
-    });
-    this.#reader = undefined;
-    if (Number.isNaN(this.contentLength)) this.refuse(400);
+      if (Number.isNaN(this.contentLength)) this.refuse(400);
+    } catch (error) {
+      this.#refuseFor(error, 400);
+    }
   }
 
   endStdin(): void {
@@ -113,6 +122,10 @@ export class IncomingRequest implements Request {
   endData(): void {
     this.#dataEnded = true;
     this.#data?.end();
+  }
+
+  over(cut: boolean): void {
+    this.#owner.onOver(this, cut);
   }
 
   /** Tell the handler, through its signal and its inputs. */
@@ -139,19 +152,18 @@ export class IncomingRequest implements Request {
   }
 
   #openInput(expected: number | undefined, ended: boolean): Input {
-    const input = new Input(expected, this.#onRoom);
+    const input = new Input(expected, () => {
+      this.since = JUST_NOW; // a wait for input may begin
+      this.#owner.onRoom();
+    });
     if (this.#abortReason !== undefined) input.fail(this.#abortReason);
     else if (ended) input.end();
     return input;
   }
 
-  #orRefuse(status: number, read: () => void): void {
-    try {
-      read();
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.refuse(status);
-    }
+  #refuseFor(error: unknown, status: number): void {
+    if (!(error instanceof ProtocolError)) throw error;
+    this.refuse(status);
   }
 }
 

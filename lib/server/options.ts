@@ -1,5 +1,6 @@
 // The server's options: handlers by role, bounds, deadlines.
 
+import type { PairLimits } from '../protocol/index.ts';
 import type { Handler } from './exchange.ts';
 
 /** Where the server tells what happens. A pino logger fits. */
@@ -63,7 +64,10 @@ export interface ServerOptions extends Partial<Limits> {
 }
 
 export type Settings = Limits &
-  Required<Pick<ServerOptions, 'multiplex' | 'overload' | 'halfClose' | 'align'>> & { log: Logger };
+  Required<Pick<ServerOptions, 'multiplex' | 'overload' | 'halfClose' | 'align'>> & {
+    log: Logger;
+    pairLimits: PairLimits;
+  };
 
 const nothing = (): void => {};
 const silent: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
@@ -98,6 +102,7 @@ export function settingsOf(options: ServerOptions): Settings {
   if (!multiplex) limits.maxRequestsPerConnection = 1;
   return {
     ...limits,
+    pairLimits: { maxBytes: limits.maxParamsBytes, maxPairs: limits.maxParams },
     multiplex,
     overload: options.overload ?? 'response',
     halfClose: options.halfClose ?? 'abort',

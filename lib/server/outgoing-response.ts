@@ -43,19 +43,25 @@ const MAX_MESSAGE = 8192;
 
 const USUAL_TAIL = tailText(1, 0); // all web servers but the multiplexing ones use id 1 only
 
+/** The request that a response is for. */
+export interface ResponseOwner {
+  readonly id: number;
+  /** Told once, when END_REQUEST has been written, or when the answer was cut. */
+  over(cut: boolean): void;
+}
+
 export class OutgoingResponse implements Response {
   readonly #id: number;
   readonly #outlet: Outlet;
-  /** Told once, when END_REQUEST has been written, or when the answer was cut. */
-  readonly #onOver: (cut: boolean) => void;
+  readonly #owner: ResponseOwner;
   #started = false;
   #over = false;
   #stderrUsed = false;
 
-  constructor(id: number, outlet: Outlet, onOver: (cut: boolean) => void) {
-    this.#id = id;
+  constructor(owner: ResponseOwner, outlet: Outlet) {
+    this.#id = owner.id;
     this.#outlet = outlet;
-    this.#onOver = onOver;
+    this.#owner = owner;
   }
 
   get started(): boolean {
@@ -125,12 +131,12 @@ export class OutgoingResponse implements Response {
   cut(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#onOver(true);
+    this.#owner.over(true);
   }
 
   #finish(): void {
     this.#over = true;
-    this.#onOver(false);
+    this.#owner.over(false);
   }
 
   #writeStream(type: number, content: Buffer): void {
