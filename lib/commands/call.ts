@@ -60,6 +60,16 @@ Examples:
 }
 
 async function run(address: string, method: string, target: string, flags: CallFlags): Promise<void> {
+  try {
+    await call(address, method, target, flags);
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    if (error.stderr !== '') note(`STDERR: ${error.stderr.trimEnd()}`);
+    throw new Error(`${error.code}: ${error.message}`, { cause: error });
+  }
+}
+
+async function call(address: string, method: string, target: string, flags: CallFlags): Promise<void> {
   const client = new Client({
     address,
     keepConn: false,
@@ -76,18 +86,18 @@ async function run(address: string, method: string, target: string, flags: CallF
     });
     if (!flags.bodyOnly) process.stdout.write(headText(response), 'latin1');
     await pipeline(response.body, process.stdout, { end: false });
-    const { appStatus, protocolStatus } = await response.ended;
-    for (const line of response.stderr.split('\n').filter(Boolean)) note(`STDERR: ${line}`);
-    if (!flags.bodyOnly) {
-      note(`END_REQUEST: ${PROTOCOL_STATUS[protocolStatus] ?? protocolStatus}, appStatus ${appStatus}`);
-    }
-    if (flags.fail && response.status >= 400) process.exitCode = EXIT_STATUS;
-  } catch (error) {
-    if (!(error instanceof ClientError)) throw error;
-    throw new Error(`${error.code}: ${error.message}`, { cause: error });
+    await showEnd(response, flags);
   } finally {
     await client.close();
   }
+}
+
+async function showEnd(response: ClientResponse, flags: CallFlags): Promise<void> {
+  const { appStatus, protocolStatus } = await response.ended;
+  for (const line of response.stderr.split('\n').filter(Boolean)) note(`STDERR: ${line}`);
+  if (!flags.bodyOnly)
+    note(`END_REQUEST: ${PROTOCOL_STATUS[protocolStatus] ?? protocolStatus}, appStatus ${appStatus}`);
+  if (flags.fail && response.status >= 400) process.exitCode = EXIT_STATUS;
 }
 
 async function bodyOf(data: string | undefined): Promise<string | Buffer | AsyncIterable<Uint8Array> | undefined> {

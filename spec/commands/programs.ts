@@ -1,0 +1,45 @@
+// The applications that the command's specs serve, and how they run the command.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { SpecProcess } from '../support/process.ts';
+
+const root = join(__dirname, '../..');
+const library = pathToFileURL(join(root, 'dist/index.js')).href;
+
+const APPLICATION = `
+  import { Application, HttpResponse } from '${library}';
+  const app = new Application();
+  app.get('/', () => 'hello');
+  app.get('/pid', () => String(process.pid));
+  app.post('/echo', async (request) => HttpResponse.text(await request.text(), { headers: { 'X-Type': request.header('Content-Type') ?? '' } }));
+  app.get('/slow', (request) => new Promise((resolve) => {
+    process.stderr.write('slow has begun\\n');
+    request.signal.addEventListener('abort', () => process.stderr.write('slow was aborted\\n'));
+    process.once('SIGUSR2', () => resolve('slow is done'));
+  }));
+  app.get('/throw', () => { throw new Error('it went wrong'); });
+  app.get('/later', () => { setImmediate(() => { throw new Error('outside of any request'); }); return 'soon'; });
+`;
+
+/** Modules to serve, by what they export. */
+const MODULES: Readonly<Record<string, string>> = {
+  'app.mjs': `${APPLICATION} export default app;`,
+  'app.ts': `${APPLICATION.replace('const app', 'const app: Application')} export default app;`,
+  'handler.mjs': 'export default (request) => ({ path: request.path });',
+  'nothing.mjs': 'export const app = 1;',
+  'number.mjs': 'export default 7;',
+  'broken.mjs': 'throw new Error("broken at import");',
+};
+
+/** Write the modules into a folder. */
+export function writeModules(folder: string): void {
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  for (const [name, text] of Object.entries(MODULES)) writeFileSync(join(folder, name), text);
+}
+
+/** Start the command. */
+export function postfork(...args: string[]): SpecProcess {
+  return new SpecProcess(process.execPath, [join(root, 'dist/cli.js'), ...args]);
+}
