@@ -69,19 +69,20 @@ async function run(file: string, flags: ServeFlags): Promise<void> {
   const application = await loadApplication(file);
   if (flags.mount !== undefined) application.mountAt(flags.mount);
   const { listen, stopTimeout, mount: _mount, logLevel: _level, ...options } = flags;
-  const serving = await serve(application, { ...options, ...(listen !== undefined && { listen }), log });
-  log.info({ at: serving.at }, `serving ${file}`);
-  stopOnSignals(serving, stopTimeout, log);
+  const starting = serve(application, { ...options, ...(listen !== undefined && { listen }), log });
+  stopOnSignals(starting, stopTimeout, log);
+  log.info({ at: (await starting).at }, `serving ${file}`);
 }
 
 /** What to do when told to stop, and when the application has failed outside of any request. */
-function stopOnSignals(serving: Serving, stopTimeout: number, log: Logger): void {
+function stopOnSignals(starting: Promise<Serving>, stopTimeout: number, log: Logger): void {
   let stopping = false;
   const stop = (why: string, timeout: number, exitCode: number): void => {
     if (stopping) process.exit(exitCode || 1);
     stopping = true;
-    log.info({ requests: serving.server.requests }, `stopping: ${why}`);
-    serving.close({ timeout }).then(
+    log.info({}, `stopping: ${why}`);
+    const stopped = starting.then((serving) => serving.close({ timeout }));
+    stopped.then(
       () => {
         log.info({}, 'stopped');
         process.exit(exitCode);
