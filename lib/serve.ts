@@ -44,18 +44,24 @@ export async function serve(application: Application, options: ServeOptions = {}
   }
   const allow = options.allow ?? webServerAddresses();
   const server = new Server({ ...options, ...(allow && { allow }), ...application.handlers() });
-  const unlog = logExceptions(options.log);
+  const unlog = logExceptions(application, options.log);
+  const leave = async (): Promise<void> => {
+    await worker_stopping.notify(undefined, { pid: process.pid });
+    unlog();
+  };
   await worker_started.notify(undefined, { pid: process.pid });
   const listening = await listen(server, place satisfies Listener, {
     ...(options.backlog !== undefined && { backlog: options.backlog }),
     restricted: allow !== undefined,
+  }).catch(async (error: unknown) => {
+    await leave(); // what worker_started has opened would keep the process alive
+    throw error;
   });
   let closing: Promise<void> | undefined;
   const close = async (closeOptions?: CloseOptions): Promise<void> => {
     await listening.close(closeOptions);
     await application.finishAll(new RequestError('STOPPING', 'the worker is stopping'));
-    await worker_stopping.notify(undefined, { pid: process.pid });
-    unlog();
+    await leave();
   };
   return { at: listening.at, server, close: (closeOptions) => (closing ??= close(closeOptions)) };
 }
@@ -66,9 +72,9 @@ function webServerAddresses(): string[] | undefined {
   return value === undefined ? undefined : value.split(',');
 }
 
-function logExceptions(log: Logger | undefined): () => void {
+function logExceptions(application: Application, log: Logger | undefined): () => void {
   if (log === undefined) return () => {};
   const receiver = ({ error }: { error: unknown }): void => log.error({ err: error }, 'a request failed');
-  got_request_exception.connect(receiver);
-  return () => got_request_exception.disconnect(receiver);
+  got_request_exception.connect(receiver, { sender: application });
+  return () => got_request_exception.disconnect(receiver, { sender: application });
 }

@@ -1,16 +1,17 @@
 // Application: the pipeline of one FastCGI application, its routes, and its request signals.
 
-import { ResponseHeadError } from '../cgi/index.ts';
 import type { Handler, Request, Response as Outgoing } from '../server/index.ts';
 import { got_request_exception, request_finished, request_started } from '../signals/index.ts';
 import { errorResponse } from './error-response.ts';
 import { HttpError } from './http-error.ts';
 import { HttpRequest } from './http-request.ts';
-import type { HttpResponse } from './http-response.ts';
+import { messageOf } from './message-of.ts';
+import type { Body, HttpResponse } from './http-response.ts';
 import { inject, type InjectedRequest, type InjectedResponse } from './inject.ts';
 import { compose, type AppHandler, type Middleware, type Next } from './pipeline.ts';
 import { Router } from './router.ts';
 import { sendResponse } from './send-response.ts';
+import { discard } from './stream-source.ts';
 
 export interface ApplicationOptions {
   /** The path the web server hands to the application, such as `/app`; requests outside of it are 404. Default: the root. */
@@ -130,7 +131,8 @@ export class Application {
   }
 
   /**
-   * Send request_finished for requests that are still running: for a worker that stops and does not wait for them longer.
+   * Send request_finished for requests that are still running, or whose `waitUntil` work is: for a worker that stops and
+   * does not wait for them longer.
    */
   async finishAll(error: unknown): Promise<void> {
     await Promise.all(
@@ -145,38 +147,56 @@ export class Application {
    * promise only where something had to be waited for.
    */
   handle(incoming: Request, outgoing: Outgoing): void | Promise<void> {
-    const request = new HttpRequest(incoming, this.#mount);
+    const request = new HttpRequest(incoming, this.#mount, this);
     this.#active.add(request);
     const started = request_started.notify(this, { request });
     if (started === undefined) return this.#answer(request, incoming, outgoing);
-    return started.then(() => this.#answer(request, incoming, outgoing));
+    return started.then(() => {
+      // finishAll may not have waited: what has finished must not begin.
+      if (this.#active.has(request)) return this.#answer(request, incoming, outgoing);
+      return undefined;
+    });
   }
 
   #answer(request: HttpRequest, incoming: Request, outgoing: Outgoing): void | Promise<void> {
     const response = this.#inner(request);
-    if (response instanceof Promise)
-      return response.then((settled) => this.#send(settled, request, incoming, outgoing));
-    return this.#send(response, request, incoming, outgoing);
+    if (!(response instanceof Promise)) return this.#send(response, request, incoming, outgoing);
+    return response.then(
+      (settled) => this.#send(settled, request, incoming, outgoing),
+      (error: unknown) => this.#sendFailed(error, undefined, request, incoming, outgoing),
+    );
   }
 
   #send(response: HttpResponse, request: HttpRequest, incoming: Request, outgoing: Outgoing): void | Promise<void> {
     let sending: undefined | Promise<unknown>;
     if (response.unexpected) outgoing.stderr(`${request.method} ${request.target}: ${messageOf(response.error)}`);
     try {
-      sending = sendResponse(response, request.method, incoming, outgoing);
+      sending = sendResponse(response, request.sentMethod, incoming, outgoing);
     } catch (error) {
-      return this.#sendFailed(error, request, incoming, outgoing);
+      return this.#sendFailed(error, response.body, request, incoming, outgoing);
     }
-    if (sending !== undefined) return sending.then((error) => this.#finish(request, error));
+    if (sending !== undefined) return sending.then((error) => this.#streamed(request, error));
     return this.#finish(request, undefined);
   }
 
-  /** The head of the answer could not be sent: it has too much in it, or a status that is none. */
-  async #sendFailed(error: unknown, request: HttpRequest, incoming: Request, outgoing: Outgoing): Promise<void> {
+  /** The answer could not be begun: its head is too large, its status, length or body is none, or the pipeline failed. */
+  async #sendFailed(
+    error: unknown,
+    body: Body,
+    request: HttpRequest,
+    incoming: Request,
+    outgoing: Outgoing,
+  ): Promise<void> {
+    discard(body);
     await got_request_exception.notify(this, { request, error });
-    const plain = errorResponse(error instanceof ResponseHeadError ? error : new Error('the answer cannot be sent'));
     outgoing.stderr(`${request.method} ${request.target}: the answer cannot be sent: ${messageOf(error)}`);
-    void sendResponse(plain, request.method, incoming, outgoing);
+    void sendResponse(errorResponse(new Error()), request.sentMethod, incoming, outgoing);
+    await this.#finish(request, error);
+  }
+
+  /** A body has been sent, or has broken off: no layer is left to tell of its error. */
+  async #streamed(request: HttpRequest, error: unknown): Promise<void> {
+    if (error !== undefined && !request.aborted) await got_request_exception.notify(this, { request, error });
     await this.#finish(request, error);
   }
 
@@ -194,7 +214,9 @@ export class Application {
 
   /** Once for each request, whoever comes first. */
   #sendFinished(request: HttpRequest, error: unknown): void | Promise<void> {
-    if (this.#active.delete(request)) return request_finished.notify(this, { request, error });
+    if (!this.#active.delete(request)) return undefined;
+    const reason: unknown = error === undefined && request.aborted ? request.signal.reason : error;
+    return request_finished.notify(this, { request, error: reason });
   }
 
   /** The pipeline with all layers, made when it is first needed. */
@@ -210,17 +232,18 @@ export class Application {
   #route(request: HttpRequest): ReturnType<AppHandler> {
     if (request.role === AUTHORIZER && this.#authorizer !== undefined) return this.#authorizer(request);
     if (request.role === FILTER && this.#filter !== undefined) return this.#filter(request);
+    if (this.#mount !== '' && request.outside) throw new HttpError(404);
     for (const { prefix, handle } of this.#mounts) {
       if (request.path === prefix || request.path.startsWith(`${prefix}/`)) return below(request, prefix, handle);
     }
-    if (this.#mount !== '' && request.outside) throw new HttpError(404);
     return this.#router.route(request, this.#fallback);
   }
 
   /** An error as the layer outside of it sees it: the response it asks for, or a 500 that is told to the signal. */
   async #convert(request: HttpRequest, error: unknown): Promise<HttpResponse> {
     const response = errorResponse(error);
-    if (response.unexpected) await got_request_exception.notify(this, { request, error });
+    if (request.cancelled && error instanceof Error && error.name === 'AbortError') response.unexpected = false;
+    if (response.unexpected) await got_request_exception.notify(request.application, { request, error });
     return response;
   }
 }
@@ -232,10 +255,6 @@ async function below(request: HttpRequest, prefix: string, handle: Next): Promis
   } finally {
     leave();
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** '' for the root, else with a slash before and none behind. */

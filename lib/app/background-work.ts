@@ -5,7 +5,7 @@ export class BackgroundWork {
 
   add(work: Promise<unknown>): void {
     this.#pending.push(work);
-    work.catch(() => {}); // settled() tells of it; until then it is owned here
+    work.then(undefined, () => {}); // settled() tells of it; until then it is owned here
   }
 
   /** Wait until nothing is left, what was added meanwhile included. Resolves to the errors. */

@@ -33,5 +33,5 @@ export function parseForm(contentType: string | undefined, text: string, limits:
   const { maxFields = 1000 } = limits;
   const fields = text === '' ? 0 : text.split('&', maxFields + 1).length;
   if (fields > maxFields) throw new HttpError(413, `a form of more than ${maxFields} fields`);
-  return new URLSearchParams(text);
+  return new URLSearchParams(`?${text}`); // it takes one ? off, which may be the form's own
 }

@@ -5,13 +5,13 @@ import { HttpError } from './http-error.ts';
 import { HttpResponse } from './http-response.ts';
 
 // What the server's RequestError codes mean to a client; one that has gone away is told nothing.
-const STATUS_OF_CODE: Readonly<Record<string, number>> = {
-  ABORTED: 400,
-  BODY_TRUNCATED: 400,
-  BODY_TOO_LARGE: 413,
-  BODY_TIMEOUT: 408,
-  STOPPING: 503,
-};
+const STATUS_OF_CODE: ReadonlyMap<unknown, number> = new Map([
+  ['ABORTED', 400],
+  ['BODY_TRUNCATED', 400],
+  ['BODY_TOO_LARGE', 413],
+  ['BODY_TIMEOUT', 408],
+  ['STOPPING', 503],
+]);
 
 /** HttpErrors show their message; a body that did not come is the client's fault; anything else is a bare 500. */
 export function errorResponse(error: unknown): HttpResponse {
@@ -30,7 +30,7 @@ export function errorResponse(error: unknown): HttpResponse {
 function statusOf(error: unknown): number {
   if (error instanceof HttpError) return error.status;
   if (error instanceof Error && 'code' in error && (error.name === 'RequestError' || error.name === 'AbortError')) {
-    return STATUS_OF_CODE[String(error.code)] ?? 500;
+    return STATUS_OF_CODE.get(error.code) ?? 500;
   }
   return 500;
 }

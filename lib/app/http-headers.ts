@@ -53,7 +53,7 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
   /** Add a field beside those of its name. */
   append(name: string, value: string): void {
     checkHeader(name, value);
-    if (!isHopByHop(name.toLowerCase())) this.fields.push(name, value);
+    if (!isHopByHop(name)) this.fields.push(name, value);
   }
 
   delete(name: string): void {
@@ -62,15 +62,9 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
 
   /** Add a name to Vary, unless it is there. */
   vary(name: string): void {
-    const value = this.get('Vary');
-    if (value === undefined) this.append('Vary', name);
-    else if (
-      !value
-        .toLowerCase()
-        .split(/\s*,\s*/)
-        .includes(name.toLowerCase())
-    )
-      this.set('Vary', `${value}, ${name}`);
+    const names = this.getAll('Vary').join(', ');
+    if (names.toLowerCase().split(/\s*,\s*/).includes(name.toLowerCase())) return; // prettier-ignore
+    this.set('Vary', names === '' ? name : `${names}, ${name}`);
   }
 
   *[Symbol.iterator](): Iterator<[string, string]> {

@@ -16,8 +16,9 @@ import {
 import type { InputStream, Request } from '../server/index.ts';
 import { BackgroundWork } from './background-work.ts';
 import { parseForm, parseJson, type FormLimits } from './body-parsers.ts';
-import { parseMultipart, type MultipartForm, type MultipartLimits } from './multipart.ts';
 import { HttpError } from './http-error.ts';
+import { limitInput } from './limit-input.ts';
+import { parseMultipart, type MultipartForm, type MultipartLimits } from './multipart.ts';
 
 /** Values of a route's parameters, percent-decoded: `/users/:id` gives `{ id: '7' }`. */
 export type RouteParams = Readonly<Record<string, string | undefined>>;
@@ -33,7 +34,12 @@ export class HttpRequest {
   params: RouteParams = NO_PARAMS;
   /** The most bytes that `bytes`, `text`, `json` and `form` read. Default 1 MiB; the bodyLimit middleware sets it. */
   maxBodyBytes: number = DEFAULT_MAX_BODY;
+  /** The most bytes that `body` and `multipart` give. Default: no bound; the bodyLimit middleware sets it. */
+  maxStreamBytes: number = Infinity;
+  /** The application that was asked, whatever sub-application answers: the `sender` of the request's signals. */
+  readonly application: object;
   readonly #incoming: Request;
+  #sentMethod: string | undefined;
   #method: string | undefined;
   #target: string | undefined;
   #mount: string;
@@ -42,18 +48,27 @@ export class HttpRequest {
   #headers: Map<string, string> | undefined;
   #cookies: Readonly<Record<string, string | undefined>> | undefined;
   #bytes: Promise<Buffer> | undefined;
+  #body: InputStream | undefined;
+  #controller: AbortController | undefined;
+  #cancelled: { reason: unknown } | undefined;
   #state: Record<string, unknown> | undefined;
   #background: BackgroundWork | undefined;
 
   /** `mount`: the path the application is mounted at, '' for the root. */
-  constructor(incoming: Request, mount: string) {
+  constructor(incoming: Request, mount: string, application: object) {
+    this.application = application;
     this.#incoming = incoming;
     this.#mount = mount;
   }
 
-  /** The method in upper case, as the client sent it. */
+  /** The method in upper case, as the client sent it unless middleware has overridden it. */
   get method(): string {
-    return (this.#method ??= requestMethod(this.#incoming.params));
+    return this.#method ?? this.sentMethod;
+  }
+
+  /** The method that the client sent: by it the client knows whether a body will come. */
+  get sentMethod(): string {
+    return (this.#sentMethod ??= requestMethod(this.#incoming.params));
   }
 
   /** For middleware that overrides it. */
@@ -71,7 +86,7 @@ export class HttpRequest {
     return this.#mount !== '' && pathBelow(targetPath(this.target), this.#mount) === undefined;
   }
 
-  /** The path below the mount, percent-encoded, beginning with `/`. Outside of the mount: the whole path. */
+  /** The path below the mount, percent-encoded where need be, beginning with `/`. Outside of the mount: the whole path. */
   get path(): string {
     if (this.#path === undefined) {
       const path = targetPath(this.target);
@@ -87,7 +102,11 @@ export class HttpRequest {
 
   /** The query's parameters. */
   get query(): URLSearchParams {
-    return (this.#query ??= new URLSearchParams(latin1ToUtf8(queryString(this.#incoming.params, this.target))));
+    if (this.#query === undefined) {
+      const query = queryString(this.#incoming.params, this.target);
+      this.#query = new URLSearchParams(`?${latin1ToUtf8(query)}`); // it takes one ? off, which may be the query's own
+    }
+    return this.#query;
   }
 
   /** `http` or `https`, as the web server says. */
@@ -102,11 +121,10 @@ export class HttpRequest {
 
   /** The whole URL. Throws HttpError 400 where the host is not one. */
   get url(): URL {
-    try {
-      return new URL(`${this.scheme}://${this.host || 'localhost'}${this.target}`);
-    } catch (cause) {
-      throw new HttpError(400, 'the Host header is not a host', { cause });
-    }
+    const host = this.host || 'localhost';
+    const text = `${this.scheme}://${host}${this.target}`;
+    if (/[\s/?#@\\]/.test(host) || !URL.canParse(text)) throw new HttpError(400, 'the Host header is not a host');
+    return new URL(text);
   }
 
   /** The address of the web server's client, REMOTE_ADDR; '' where the web server does not say. */
@@ -114,7 +132,10 @@ export class HttpRequest {
     return this.#incoming.params.get('REMOTE_ADDR') ?? '';
   }
 
-  /** The user that the web server has authenticated, REMOTE_USER. */
+  /**
+   * The user's name as the web server says, REMOTE_USER. Only where the web server is configured to authenticate has it
+   * checked the password: nginx and HAProxy otherwise copy the name from whatever Authorization header came.
+   */
   get remoteUser(): string | undefined {
     return this.#incoming.params.get('REMOTE_USER') || undefined;
   }
@@ -144,12 +165,30 @@ export class HttpRequest {
     return this.#incoming.role;
   }
 
-  /** Aborts when the client or the web server gives the request up, or the server stops. */
+  /** Aborts when the client or the web server gives the request up, the server stops, or a layer has called `cancel`. */
   get signal(): AbortSignal {
-    return this.#incoming.signal;
+    if (this.#controller === undefined) {
+      const controller = (this.#controller = new AbortController());
+      const { signal } = this.#incoming;
+      if (this.#cancelled !== undefined) controller.abort(this.#cancelled.reason);
+      else if (signal.aborted) controller.abort(signal.reason);
+      else signal.addEventListener('abort', () => controller.abort(signal.reason), { once: true });
+    }
+    return this.#controller.signal;
+  }
+
+  /** Abort `signal` for those within, whose answer is not waited for any longer. For middleware such as timeout. */
+  cancel(reason: unknown): void {
+    this.#cancelled ??= { reason };
+    this.#controller?.abort(reason);
   }
 
   /** Whether `signal` has aborted, without making one. */
+  get cancelled(): boolean {
+    return this.#cancelled !== undefined || this.aborted;
+  }
+
+  /** Whether nobody waits for the answer: the client, the web server or the server has given the request up. */
   get aborted(): boolean {
     return this.#incoming.aborted;
   }
@@ -164,9 +203,10 @@ export class HttpRequest {
     return this.#incoming.contentLength;
   }
 
-  /** The body piece by piece, unlimited; it can be read once, by this or by one of the methods below. */
+  /** The body piece by piece, up to `maxStreamBytes`; it can be read once, by this or by one of the methods below. */
   get body(): InputStream {
-    return this.#incoming.stdin;
+    if (this.maxStreamBytes === Infinity) return this.#incoming.stdin;
+    return (this.#body ??= limitInput(this.#incoming.stdin, this.maxStreamBytes));
   }
 
   /** The DATA stream of a request to a filter. */
@@ -175,8 +215,9 @@ export class HttpRequest {
   }
 
   /**
-   * The body. Asked for again it is the same. Rejects with HttpError 413 over `maxBodyBytes`, RequestError
-   * `BODY_TRUNCATED`, `BODY_TIMEOUT` or `ABORTED` where it does not come whole; left alone these become 400, 408 and nothing.
+   * The body. Asked for again it is the same. Rejects with RequestError `BODY_TOO_LARGE` over `maxBodyBytes`,
+   * `BODY_TRUNCATED`, `BODY_TIMEOUT` or `ABORTED` where it does not come whole; left alone these become the answers 413,
+   * 400, 408 and none.
    */
   bytes(): Promise<Buffer> {
     return (this.#bytes ??= this.#incoming.stdin.bytes(this.maxBodyBytes));
@@ -199,7 +240,7 @@ export class HttpRequest {
 
   /** Fields and files of a multipart form, files as streams in their order. Rejects with HttpError 400, 413 or 415. */
   multipart(limits?: MultipartLimits): MultipartForm {
-    return parseMultipart(this.header('Content-Type'), this.#incoming.stdin, limits);
+    return parseMultipart(this.header('Content-Type'), this.body, this.maxBodyBytes, limits);
   }
 
   /**

@@ -15,6 +15,9 @@ export interface ResponseInit {
   headers?: HeadersInit;
 }
 
+// What RFC 3986 does not have, and a % that begins no escape. Brackets stay, for IPv6 hosts.
+const NOT_IN_A_URL = /[^!#-;=?-[\]_a-z~]|%(?![0-9A-Fa-f]{2})/gu;
+
 /** Options of a cookie, as in RFC 6265: `maxAge` in seconds, `httpOnly`, `secure`, `sameSite`, `path`, `domain`, `expires`. */
 export type CookieOptions = SerializeOptions;
 
@@ -56,7 +59,7 @@ export class HttpResponse {
    */
   static redirect(location: string, init: ResponseInit = {}): HttpResponse {
     const response = new HttpResponse(undefined, { status: 302, ...init });
-    response.headers.set('Location', encodeURI(location).replaceAll(/%25([0-9A-Fa-f]{2})/g, '%$1'));
+    response.headers.set('Location', location.replaceAll(NOT_IN_A_URL, encodeURIComponent));
     return response;
   }
 

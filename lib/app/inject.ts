@@ -147,7 +147,7 @@ function environOf(asked: InjectedRequest, length: number | undefined): Record<s
   if (length !== undefined) environ['CONTENT_LENGTH'] = String(length);
   for (const [name, value] of Object.entries(asked.headers ?? {})) {
     const variable = name.toUpperCase().replaceAll('-', '_');
-    environ[variable.startsWith('CONTENT_') ? variable : `HTTP_${variable}`] = value;
+    environ[variable === 'CONTENT_TYPE' || variable === 'CONTENT_LENGTH' ? variable : `HTTP_${variable}`] = value;
   }
   return environ;
 }

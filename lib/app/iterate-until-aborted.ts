@@ -1,8 +1,10 @@
 // Iterates a stream that may be silent for ever, such as events, and leaves it when the request is aborted.
 
+import { sourceOf } from './stream-source.ts';
+
 /** Ends without an error when `signal` aborts, even while the stream's next piece is being waited for. */
 export async function* iterateUntilAborted<T>(stream: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  const iterator = stream[Symbol.asyncIterator]();
+  const source = sourceOf(stream);
   let leave: (() => void) | undefined;
   const onAbort = (): void => leave?.();
   signal.addEventListener('abort', onAbort);
@@ -11,7 +13,7 @@ export async function* iterateUntilAborted<T>(stream: AsyncIterable<T>, signal: 
     while (!signal.aborted) {
       const step = await new Promise<IteratorResult<T> | undefined>((resolve, reject) => {
         leave = () => resolve(undefined);
-        iterator.next().then(resolve, (error: Error) => {
+        source.next().then(resolve, (error: Error) => {
           finished = true;
           reject(error);
         });
@@ -25,7 +27,6 @@ export async function* iterateUntilAborted<T>(stream: AsyncIterable<T>, signal: 
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
-    // Not awaited: a generator returns only when what it waits for has come.
-    if (!finished) iterator.return?.()?.then(undefined, () => {});
+    if (!finished) source.giveUp();
   }
 }

@@ -19,35 +19,40 @@ export type ConvertError = (request: HttpRequest, error: unknown) => HttpRespons
 /** Put `layers` around `innermost`, the first one outside. */
 export function compose(layers: readonly Middleware[], innermost: AppHandler, convert: ConvertError): Next {
   return layers.reduceRight<Next>(
-    (next, layer) => guarded((request) => layer(request, next), convert),
-    guarded(innermost, convert),
+    (next, layer) =>
+      guarded((request) => layer(request, next), convert, {
+        by: `the middleware ${layer.name || '(without a name)'}`,
+        advice: 'what next(request) returns, or an answer of its own',
+      }),
+    guarded(innermost, convert, { by: 'a handler', advice: 'an HttpResponse, a string or an object' }),
   );
 }
 
 /** Plain answers stay plain: only a layer that is async costs a promise. */
-function guarded(layer: AppHandler, convert: ConvertError): Next {
-  return (request) => {
+function guarded(layer: AppHandler, convert: ConvertError, blame: { by: string; advice: string }): Next {
+  const checked = (request: HttpRequest, answer: unknown): HttpResponse | Promise<HttpResponse> => {
     try {
-      const answer = layer(request);
-      if (answer instanceof HttpResponse) return answer;
-      if (isThenable(answer)) return settled(answer, request, convert);
-      return toResponse(answer);
+      return toResponse(answer, blame.by, blame.advice);
     } catch (error) {
       return convert(request, error);
     }
   };
-}
-
-async function settled(
-  answer: PromiseLike<unknown>,
-  request: HttpRequest,
-  convert: ConvertError,
-): Promise<HttpResponse> {
-  try {
-    return toResponse(await answer);
-  } catch (error) {
-    return convert(request, error);
-  }
+  return (request) => {
+    if (request === undefined) throw new TypeError('next() was called without the request: call next(request)');
+    let answer: unknown;
+    try {
+      answer = layer(request);
+      if (answer instanceof HttpResponse) return answer;
+      if (!isThenable(answer)) return checked(request, answer);
+    } catch (error) {
+      return convert(request, error);
+    }
+    // Two closures cost less than an async function around each layer.
+    return Promise.resolve(answer).then(
+      (value) => (value instanceof HttpResponse ? value : checked(request, value)),
+      (error: unknown) => convert(request, error),
+    );
+  };
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -2,12 +2,17 @@
 
 import { formatResponseHead, isBodyless } from '../cgi/index.ts';
 import type { Request, Response as Outgoing } from '../server/index.ts';
+import type { HttpHeaders } from './http-headers.ts';
 import type { HttpResponse, StreamBody } from './http-response.ts';
+import { isAscii } from './is-ascii.ts';
 import { iterateUntilAborted } from './iterate-until-aborted.ts';
+import { messageOf } from './message-of.ts';
+import { discard } from './stream-source.ts';
 
 /**
  * Resolves (or returns, where nothing had to be waited for) when the answer has been handed to the connection, with the
- * error that broke a streamed body off, if one did. Throws ResponseHeadError where the head cannot be sent.
+ * error that broke a streamed body off, if one did. `method`: the client's. Throws ResponseHeadError where the head cannot
+ * be sent, TypeError for a body that is none; then nothing has been sent. Never rejects.
  */
 export function sendResponse(
   response: HttpResponse,
@@ -15,32 +20,36 @@ export function sendResponse(
   incoming: Request,
   outgoing: Outgoing,
 ): undefined | Promise<unknown> {
-  const { status, body } = response;
-  const { fields } = response.headers;
+  const { status, headers } = response;
+  const body = response.body ?? '';
   if (isBodyless(status)) {
-    response.headers.delete('Content-Length');
-    if (status === 204) response.headers.delete('Content-Type');
-    outgoing.send(formatResponseHead(status, fields), '');
-    return discardStream(body);
+    headers.delete('Content-Length');
+    if (status === 204) headers.delete('Content-Type');
+    outgoing.send(formatResponseHead(status, headers.fields), '');
+    discard(body);
+    return undefined;
   }
-  if (typeof body === 'object' && !(body instanceof Uint8Array)) {
-    if (method === 'HEAD') {
-      outgoing.send(formatResponseHead(status, withType(response, 'application/octet-stream')), '');
-      return discardStream(body);
-    }
-    return stream(response, body, incoming, outgoing);
+  if (typeof body === 'string' || body instanceof Uint8Array) {
+    sendWhole(response, body, method, outgoing);
+    return undefined;
   }
-  sendWhole(response, body ?? '', method, outgoing);
-  return undefined;
+  if (typeof body !== 'object' || !(Symbol.asyncIterator in body)) {
+    throw new TypeError('the body of a response is text, bytes (Uint8Array) or an async iterable of them');
+  }
+  const length = announcedLength(headers);
+  const head = formatResponseHead(status, withType(response, 'application/octet-stream'));
+  if (method === 'HEAD') {
+    outgoing.send(head, '');
+    discard(body);
+    return undefined;
+  }
+  outgoing.start(head);
+  return stream(body, length, incoming, outgoing);
 }
 
 function sendWhole(response: HttpResponse, body: string | Uint8Array, method: string, outgoing: Outgoing): void {
-  let bytes: string | Uint8Array = body;
-  let length = body.length;
-  if (typeof body === 'string') {
-    length = Buffer.byteLength(body);
-    if (length !== body.length) bytes = Buffer.from(body); // not ASCII
-  }
+  const bytes = typeof body === 'string' && !isAscii(body) ? Buffer.from(body) : body;
+  const { length } = bytes;
   const type = typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream';
   const fields = length > 0 ? withType(response, type) : response.headers.fields;
   setLength(response, length, method);
@@ -62,45 +71,39 @@ function setLength(response: HttpResponse, length: number, method: string): void
   else if (method !== 'HEAD') headers.set('Content-Length', String(length));
 }
 
+/** Content-Length in bytes, where it was given. Throws TypeError for one that the web server could not use. */
+function announcedLength(headers: HttpHeaders): number | undefined {
+  const [length, ...more] = headers.getAll('Content-Length');
+  if (length === undefined) return undefined;
+  if (more.length > 0 || !/^\d{1,15}$/.test(length)) throw new TypeError('Content-Length is not one number of bytes');
+  return Number(length);
+}
+
 async function stream(
-  response: HttpResponse,
   body: StreamBody,
+  length: number | undefined,
   incoming: Request,
   outgoing: Outgoing,
 ): Promise<unknown> {
-  const announced = response.headers.get('Content-Length');
-  const expected = announced === undefined ? undefined : Number(announced);
   let sent = 0;
-  outgoing.start(formatResponseHead(response.status, withType(response, 'application/octet-stream')));
   try {
     for await (const piece of iterateUntilAborted(body, incoming.signal)) {
       const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
       sent += bytes.length;
-      if (expected !== undefined && sent > expected) throw lengthError(sent, expected);
+      if (length !== undefined && sent > length) throw lengthError('more', length);
       if (!outgoing.write(bytes)) await outgoing.drained();
     }
-    if (incoming.aborted) return undefined;
-    if (expected !== undefined && sent < expected) throw lengthError(sent, expected);
+    if (incoming.aborted) return incoming.signal.reason;
+    if (length !== undefined && sent < length) throw lengthError('less', length);
     outgoing.end();
     return undefined;
   } catch (error) {
-    outgoing.stderr(`the body of an answer broke off: ${error instanceof Error ? error.message : String(error)}`);
+    outgoing.stderr(`the body of an answer broke off: ${messageOf(error)}`);
     outgoing.cut();
     return error;
   }
 }
 
-function lengthError(sent: number, expected: number): Error {
-  return new Error(
-    `the body has ${sent > expected ? 'more' : 'less'} than the ${expected} bytes of its Content-Length`,
-  );
-}
-
-/** A body that is not wanted may hold a file or a query open. */
-function discardStream(body: HttpResponse['body']): undefined {
-  if (typeof body === 'object' && Symbol.asyncIterator in body) {
-    const iterator = body[Symbol.asyncIterator]();
-    iterator.return?.()?.then(undefined, () => {}); // whatever it says, nobody waits for it
-  }
-  return undefined;
+function lengthError(relation: 'more' | 'less', length: number): Error {
+  return new Error(`the body has ${relation} than the ${length} bytes of its Content-Length`);
 }

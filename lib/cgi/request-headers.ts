@@ -23,7 +23,12 @@ export function requestHeader(variables: MetaVariables, name: string): string | 
   const variable = variableOf(name);
   if (DROPPED.has(variable)) return undefined;
   const value = variables.get(variable, variable === 'HTTP_COOKIE' ? '; ' : ', ');
-  return value === '' && !variable.startsWith('HTTP_') ? undefined : value;
+  return isAbsent(variable, value) ? undefined : value;
+}
+
+/** CONTENT_TYPE and CONTENT_LENGTH also come empty (nginx), or as -1 (Caddy), where the client sent no such field. */
+function isAbsent(variable: string, value: string | undefined): boolean {
+  return (value === '' && !variable.startsWith('HTTP_')) || (value === '-1' && variable === 'CONTENT_LENGTH');
 }
 
 /**
@@ -34,7 +39,7 @@ export function requestHeaders(variables: MetaVariables): Map<string, string> {
   const headers = new Map<string, string>();
   for (const [variable, value] of variables) {
     const name = headerName(variable);
-    if (name === undefined || (value === '' && !variable.startsWith('HTTP_'))) continue;
+    if (name === undefined || isAbsent(variable, value)) continue;
     const before = headers.get(name);
     headers.set(name, before === undefined ? value : before + (name === 'cookie' ? '; ' : ', ') + value);
   }
@@ -44,6 +49,6 @@ export function requestHeaders(variables: MetaVariables): Map<string, string> {
 function headerName(variable: string): string | undefined {
   if (variable === 'CONTENT_TYPE') return 'content-type';
   if (variable === 'CONTENT_LENGTH') return 'content-length';
-  if (!variable.startsWith('HTTP_') || DROPPED.has(variable) || !/^[A-Z0-9_]+$/.test(variable)) return undefined;
+  if (DROPPED.has(variable) || !/^HTTP_[A-Z0-9_]+$/.test(variable)) return undefined;
   return variable.slice(5).toLowerCase().replaceAll('_', '-');
 }

@@ -8,6 +8,8 @@ export type Address = { readonly path: string } | { readonly host: string; reado
 // sun_path has 108 bytes with its NUL; Node cuts longer paths silently.
 const MAX_PATH_BYTES = 107;
 
+const EXAMPLES = 'unix:/run/app.sock or tcp:127.0.0.1:9000';
+
 /**
  * Read `unix:/run/app.sock`, `unix:app.sock` (below the working folder), `tcp:127.0.0.1:9000`, `tcp:localhost:9000` or
  * `tcp:[::1]:9000`. Throws ClientError `BAD_ADDRESS` whose message says what to write instead.
@@ -47,12 +49,12 @@ function tcpAddress(text: string, rest: string): Address {
 /** The address that was probably meant. */
 function suggestion(text: string): string {
   if (text.startsWith('/') || text.startsWith('.') || text.endsWith('.sock')) return `unix:${text}`;
-  const port = /^(?:.*:)?(\d{1,5})$/.exec(text)?.[1];
-  const valid = port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
-  const host = port === undefined ? text : text.slice(0, -port.length - 1);
-  if (/^[\w.-]+$/.test(host)) return `tcp:${host}:${valid ? port : '9000'}`;
-  if (/^[0-9a-f]*:[0-9a-f:]*$/i.test(host)) return `tcp:[${host}]:${valid ? port : '9000'}`;
-  return valid ? `tcp:127.0.0.1:${port}` : 'unix:/run/app.sock or tcp:127.0.0.1:9000';
+  const isIPv6 = /^[0-9a-f]*:[0-9a-f]*:[0-9a-f:]*$/i.test(text);
+  const [, host = text, digits = '9000'] = (isIPv6 ? /^(.*):(\d{4,5})$/ : /^(?:(.*):)?(\d{1,5})$/).exec(text) ?? [];
+  const port = Number(digits) >= 1 && Number(digits) <= 65_535 ? digits : '9000';
+  if (isIPv6) return `tcp:[${host}]:${port}`;
+  if (host === '' || host === digits) return text === '' ? EXAMPLES : `tcp:127.0.0.1:${port}`;
+  return /^[\w.-]+$/.test(host) ? `tcp:${host}:${port}` : EXAMPLES;
 }
 
 const bad = (text: string, fix: string): ClientError =>

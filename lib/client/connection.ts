@@ -16,31 +16,15 @@ import {
   encodeAbortRequest,
   encodeGetValues,
   type EndRequestBody,
-  type NameValues,
 } from '../protocol/index.ts';
 import { formatAddress } from './address.ts';
 import { ApplicationSocket } from './application-socket.ts';
 import { ClientError } from './client-error.ts';
+import { connectMessage } from './connect-message.ts';
 import { Deadline } from './deadline.ts';
 import type { Settings } from './options.ts';
 import { RecordTracer } from './record-tracer.ts';
-
-/** Who gets the records of one request id. */
-export interface Receiver {
-  /** Output, `chunk[start, end)`; empty at the end of the stream. */
-  stdout(chunk: Buffer, start: number, end: number): void;
-  stderr(chunk: Buffer, start: number, end: number): void;
-  /** END_REQUEST: the last call. */
-  ended(body: EndRequestBody): void;
-  /** The connection ended before END_REQUEST: the last call. */
-  lost(error: ClientError): void;
-}
-
-/** Who gets the answer to one GET_VALUES. */
-export interface ValuesReceiver {
-  result(values: NameValues): void;
-  lost(error: ClientError): void;
-}
+import { Slots, type Receiver, type ValuesReceiver } from './slots.ts';
 
 /** Who owns the connection. */
 export interface ConnectionOwner {
@@ -52,8 +36,6 @@ export interface ConnectionOwner {
   closed(connection: Connection, error: ClientError): void;
 }
 
-const ignore = (): void => {};
-
 export class Connection {
   readonly #settings: Settings;
   readonly #owner: ConnectionOwner;
@@ -62,13 +44,9 @@ export class Connection {
   readonly #sentTracer: RecordTracer | undefined;
   readonly #receivedTracer: RecordTracer | undefined;
   readonly #deadline: Deadline = new Deadline(); // of connecting, then of idleness
-  readonly #receivers: Map<number, Receiver> = new Map();
-  #queries: ValuesReceiver[] = []; // answered in order: GET_VALUES has no id (4.1)
-  readonly #freeIds: number[] = [];
-  #nextId = 1;
+  readonly #slots: Slots = new Slots();
   #state: 'connecting' | 'open' | 'closed' = 'connecting';
   #served = 0;
-  #givenUp = 0; // slots given up: nobody waits for their answer any more
   #retired = false;
   readonly #pausedBy: Set<Receiver> = new Set();
   #waitingForDrain: (() => void)[] = [];
@@ -100,7 +78,7 @@ export class Connection {
 
   /** Slots taken: requests and GET_VALUES that have not been answered. */
   get load(): number {
-    return this.#receivers.size + this.#queries.length;
+    return this.#slots.load;
   }
 
   /** Requests that were answered on it. */
@@ -136,15 +114,13 @@ export class Connection {
   /** Take a slot for a request; returns its id, never one whose END_REQUEST has not come (3.3). */
   add(receiver: Receiver): number {
     this.#wake();
-    const id = this.#freeIds.pop() ?? this.#nextId++;
-    this.#receivers.set(id, receiver);
-    return id;
+    return this.#slots.add(receiver);
   }
 
   /** Take a slot for GET_VALUES and send it. */
   query(names: readonly string[], receiver: ValuesReceiver): void {
     this.#wake();
-    this.#queries.push(receiver);
+    this.#slots.addQuery(receiver);
     this.write([encodeGetValues(names)]);
   }
 
@@ -189,32 +165,19 @@ export class Connection {
     this.write([encodeAbortRequest(id)]);
     const deadline = new Deadline();
     deadline.set(this.#settings.abortTimeout, () => this.retire());
-    this.#givenUp += 1;
-    this.#receivers.set(id, {
-      stdout: ignore,
-      stderr: ignore,
-      ended: () => {
-        this.#givenUp -= 1;
-        deadline.clear();
-      },
-      lost: () => deadline.clear(),
-    });
+    this.#slots.giveUp(id, () => deadline.clear());
   }
 
   /** Nobody waits for this GET_VALUES any more. Its answer would be taken for another's, so no request is added. */
   forget(query: ValuesReceiver): void {
-    this.#givenUp += 1;
-    const answered = (): void => {
-      this.#givenUp -= 1;
-    };
-    this.#queries = this.#queries.map((other) => (other === query ? { result: answered, lost: answered } : other));
+    this.#slots.giveUpQuery(query);
     this.retire();
   }
 
   /** Take no more requests, and close when those are done that somebody waits for. */
   retire(): void {
     this.#retired = true;
-    if (this.load === this.#givenUp) this.destroy();
+    if (this.#slots.unwanted) this.destroy();
   }
 
   /** Close now. */
@@ -250,10 +213,10 @@ export class Connection {
   #onRecord(type: number, id: number, chunk: Buffer, start: number, end: number): void {
     switch (type) {
       case STDOUT:
-        this.#receivers.get(id)?.stdout(chunk, start, end);
+        this.#slots.receiver(id)?.stdout(chunk, start, end);
         return;
       case STDERR:
-        this.#receivers.get(id)?.stderr(chunk, start, end);
+        this.#slots.receiver(id)?.stderr(chunk, start, end);
         return;
       case END_REQUEST:
         this.#onEndRequest(id, decodeEndRequest(chunk, start, end));
@@ -269,10 +232,8 @@ export class Connection {
   }
 
   #onEndRequest(id: number, body: EndRequestBody): void {
-    const receiver = this.#receivers.get(id);
+    const receiver = this.#slots.release(id);
     if (receiver === undefined) return;
-    this.#receivers.delete(id);
-    this.#freeIds.push(id);
     this.#served += 1;
     receiver.ended(body);
     this.#free();
@@ -282,7 +243,7 @@ export class Connection {
     const reader = new PairReader();
     reader.push(chunk, start, end);
     const values = reader.finish();
-    const query = this.#queries.shift();
+    const query = this.#slots.releaseQuery();
     if (query === undefined) return;
     this.#served += 1;
     query.result(values);
@@ -290,7 +251,7 @@ export class Connection {
   }
 
   #onValuesUnknown(): void {
-    const query = this.#queries.shift();
+    const query = this.#slots.releaseQuery();
     if (query === undefined) return;
     this.#served += 1;
     query.lost(new ClientError('UNKNOWN_TYPE', `${this.#name}: the application does not know GET_VALUES`));
@@ -300,7 +261,7 @@ export class Connection {
   #free(): void {
     if (this.#state === 'closed') return;
     const closing = this.#retired || this.#socket.deaf;
-    if (closing ? this.load === this.#givenUp : this.load === 0 && !this.#settings.keepConn) return this.destroy();
+    if (closing ? this.#slots.unwanted : this.load === 0 && !this.#settings.keepConn) return this.destroy();
     if (this.load === 0) this.#rest();
     this.#owner.freed(this);
   }
@@ -341,22 +302,6 @@ export class Connection {
     this.#socket.destroy();
     this.#onDrain();
     this.#owner.closed(this, error);
-    for (const receiver of this.#receivers.values()) receiver.lost(error);
-    for (const query of this.#queries) query.lost(error);
-  }
-}
-
-function connectMessage(cause: Error | undefined): string {
-  switch ((cause as NodeJS.ErrnoException | undefined)?.code) {
-    case 'ENOENT':
-      return 'there is no such socket; is the application running?';
-    case 'ECONNREFUSED':
-      return 'nobody listens there; is the application running?';
-    case 'EACCES':
-      return 'no permission to connect; the socket must be writable for this user (its mode and its folder)';
-    case 'EAGAIN':
-      return "the application's backlog is full";
-    default:
-      return `cannot connect: ${cause?.message ?? 'closed'}`;
+    this.#slots.lose(error);
   }
 }

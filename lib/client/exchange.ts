@@ -1,28 +1,16 @@
 // One request and its response: from waiting for a connection to END_REQUEST, whatever happens in between.
 
-import { MalformedHeadError, ResponseHeadParser, type ResponseHead } from '../cgi/index.ts';
-import {
-  CANT_MPX_CONN,
-  OVERLOADED,
-  UNKNOWN_ROLE,
-  encodeStreamEnd,
-  streamBuffers,
-  type EndRequestBody,
-} from '../protocol/index.ts';
-import { ClientError, type ClientErrorCode } from './client-error.ts';
-import type { Connection, Receiver } from './connection.ts';
+import type { EndRequestBody } from '../protocol/index.ts';
+import { ClientError } from './client-error.ts';
+import type { Connection } from './connection.ts';
 import { Deadline } from './deadline.ts';
 import type { Settings } from './options.ts';
 import type { Job, Pool } from './pool.ts';
-import { openingOf, piecesOf, type Message, type Upload } from './request.ts';
-import { ResponseBody } from './response-body.ts';
+import { openingOf, type Message, type Upload } from './request.ts';
+import { ResponseReader } from './response-reader.ts';
 import { ClientResponse } from './response.ts';
-
-const REFUSALS: Readonly<Record<number, ClientErrorCode>> = {
-  [CANT_MPX_CONN]: 'CANT_MPX_CONN',
-  [OVERLOADED]: 'OVERLOADED',
-  [UNKNOWN_ROLE]: 'UNKNOWN_ROLE',
-};
+import type { Receiver } from './slots.ts';
+import { sendUploads } from './upload.ts';
 
 const ignore = (): void => {};
 
@@ -33,20 +21,15 @@ export class Exchange implements Job, Receiver {
   readonly #pool: Pool;
   readonly #message: Message;
   readonly #signal: AbortSignal | undefined;
+  readonly #reader: ResponseReader;
   readonly #deadline: Deadline = new Deadline();
-  readonly #headParser: ResponseHeadParser;
-  readonly #stderr: Buffer[] = [];
-  #stderrLength = 0;
   #connection: Connection | undefined;
   #id = 0;
   #fresh = false;
   #reused = false; // the connection had served before
   #delivered = false; // all that leaves at first has reached the system
   #answered = false; // a record came for it
-  #uploading: AsyncGenerator<Buffer, void, void> | undefined;
   #uploaded = false;
-  #body: ResponseBody | undefined;
-  #bodyLeft: number | undefined; // bytes of it to come, where Content-Length tells
   #paused = false;
   #over = false;
   #resolve: (response: ClientResponse) => void = ignore;
@@ -60,7 +43,10 @@ export class Exchange implements Job, Receiver {
     this.#settings = settings;
     this.#pool = pool;
     this.#signal = signal;
-    this.#headParser = new ResponseHeadParser(settings.maxHeadBytes);
+    this.#reader = new ResponseReader(settings, message.isHead, {
+      taken: () => this.#onTaken(),
+      cancelled: () => this.fail(this.#reader.error('ABORTED', 'the reader destroyed the body before its end')),
+    });
     this.response = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -76,13 +62,12 @@ export class Exchange implements Job, Receiver {
   }
 
   start(connection: Connection): void {
-    const { keepConn, headTimeout, maxRequestsPerConnection } = this.#settings;
     this.#connection = connection;
     this.#reused = connection.served > 0;
     this.#id = connection.add(this);
     // Several requests on a connection: it must outlive the first of them, so it is this client that closes it.
-    const { buffers, rest } = openingOf(this.#message, this.#id, keepConn || maxRequestsPerConnection > 1);
-    this.#deadline.set(headTimeout, () => this.#onHeadTimeout());
+    const { buffers, rest } = openingOf(this.#message, this.#id, this.#settings.keepConn || this.#shares);
+    this.#awaitHead();
     connection.write(buffers, this.#reused ? () => (this.#delivered = true) : undefined);
     if (rest.length === 0) this.#uploaded = true;
     else void this.#upload(connection, rest);
@@ -92,8 +77,8 @@ export class Exchange implements Job, Receiver {
     if (this.#over) return;
     const connection = this.#connection;
     this.#finish();
-    if (this.#body) this.#body.end(error);
-    else this.#reject(error);
+    this.#reject(error);
+    this.#reader.body.end(error);
     this.#rejectEnded(error);
     if (connection) this.#leave(connection, error.code === 'ABORTED');
     else this.#pool.cancel(this);
@@ -102,20 +87,17 @@ export class Exchange implements Job, Receiver {
   stdout(chunk: Buffer, start: number, end: number): void {
     this.#answered = true;
     if (start === end || this.#over) return;
-    let at = start;
-    if (this.#body === undefined) {
-      at = this.#readHead(chunk, start, end);
-      if (at < 0 || at === end) return;
-    } else this.#deadline.refresh();
-    this.#readBody(chunk.subarray(at, end));
+    const hadHead = this.#reader.head !== undefined;
+    const fault = this.#reader.stdout(chunk, start, end);
+    if (hadHead) this.#deadline.refresh();
+    else if (this.#reader.head) this.#respond();
+    if (fault) this.fail(fault);
+    else this.#holdBack();
   }
 
   stderr(chunk: Buffer, start: number, end: number): void {
     this.#answered = true;
-    const taken = Math.min(end - start, this.#settings.maxStderrBytes - this.#stderrLength);
-    if (taken <= 0) return;
-    this.#stderr.push(chunk.subarray(start, start + taken));
-    this.#stderrLength += taken;
+    this.#reader.stderr(chunk, start, end);
   }
 
   ended(body: EndRequestBody): void {
@@ -123,10 +105,11 @@ export class Exchange implements Job, Receiver {
     const connection = this.#connection;
     // Records of a request that has ended are to be ignored (3.3), but an application that takes one request at a time may
     // be waiting for the rest of STDIN.
-    if (!this.#uploaded && this.#settings.maxRequestsPerConnection === 1) connection?.retire();
+    if (!this.#uploaded && !this.#shares) connection?.retire();
     this.#finish();
-    if (this.#body === undefined) this.#reject(this.#refusal(body));
-    else this.#body.end(this.#bodyLeft ? this.#tooShort(this.#bodyLeft) : undefined);
+    const fault = this.#reader.ended(body);
+    if (fault) this.#reject(fault);
+    this.#reader.body.end(fault);
     this.#resolveEnded(body);
     connection?.resume(this);
   }
@@ -139,21 +122,21 @@ export class Exchange implements Job, Receiver {
       this.#enqueue();
       return;
     }
-    const truncated = error.code === 'CLOSED' && this.#body !== undefined;
-    this.fail(this.#error(truncated ? 'TRUNCATED' : error.code, error.message, error));
+    const truncated = error.code === 'CLOSED' && this.#reader.head !== undefined;
+    this.fail(this.#reader.error(truncated ? 'TRUNCATED' : error.code, error.message, error));
   }
 
-  get #held(): number {
-    return this.#body?.held ?? 0;
+  /** Whether requests share connections. */
+  get #shares(): boolean {
+    return this.#settings.maxRequestsPerConnection > 1;
   }
 
   get #window(): number {
-    const { window, multiplexWindow, maxRequestsPerConnection } = this.#settings;
-    return maxRequestsPerConnection > 1 ? multiplexWindow : window;
+    return this.#shares ? this.#settings.multiplexWindow : this.#settings.window;
   }
 
   readonly #onAbort = (): void => {
-    this.fail(this.#error('ABORTED', 'the request was aborted', { cause: this.#signal?.reason }));
+    this.fail(this.#reader.error('ABORTED', 'the request was aborted', { cause: this.#signal?.reason }));
   };
 
   #enqueue(): void {
@@ -171,101 +154,64 @@ export class Exchange implements Job, Receiver {
   }
 
   async #upload(connection: Connection, uploads: readonly Upload[]): Promise<void> {
-    const goesOn = (): boolean => !this.#over && this.#connection === connection && connection.writable;
+    const goesOn = (): boolean => {
+      if (this.#over || this.#connection !== connection || !connection.writable) return false;
+      if (this.#reader.head === undefined) this.#deadline.refresh();
+      return true;
+    };
     try {
-      for (const { type, body } of uploads) {
-        this.#uploading = piecesOf(body);
-        for await (const piece of this.#uploading) {
-          if (!goesOn()) return;
-          if (piece.length > 0 && !connection.write(streamBuffers(type, this.#id, piece))) await connection.drained();
-          if (!goesOn()) return;
-          if (this.#body === undefined) this.#deadline.refresh();
-        }
-        if (!goesOn()) return;
-        connection.write([encodeStreamEnd(type, this.#id)]);
-      }
-      this.#uploaded = true;
+      this.#uploaded = await sendUploads(connection, this.#id, uploads, goesOn);
     } catch (cause) {
-      this.fail(this.#error('SOURCE_FAILED', 'the body to be sent failed', { cause }));
+      this.fail(this.#reader.error('SOURCE_FAILED', 'the body to be sent failed', { cause }));
     }
   }
 
-  /** Returns where the body begins, or -1 where the head goes on or was no head. */
-  #readHead(chunk: Buffer, start: number, end: number): number {
-    let head: ResponseHead;
-    let bodyAt: number;
-    try {
-      bodyAt = this.#headParser.push(chunk, start, end);
-      if (bodyAt < 0) return -1;
-      head = this.#headParser.head();
-    } catch (error) {
-      if (!(error instanceof MalformedHeadError)) throw error;
-      this.fail(this.#error('BAD_RESPONSE', error.message, { cause: error }));
-      return -1;
-    }
-    const bodyless = this.#message.isHead || head.status === 204 || head.status === 304;
-    if (!bodyless) this.#bodyLeft = head.contentLength;
-    this.#body = new ResponseBody(
-      { taken: () => this.#onTaken(), cancelled: () => this.#onCancelled() },
-      this.#settings.maxBodyBytes,
-    );
-    const ended = new Promise<EndRequestBody>((resolve, reject) => {
-      this.#resolveEnded = resolve;
-      this.#rejectEnded = reject;
-    });
-    ended.catch(ignore); // rejects only for those who look at it
-    this.#awaitBody();
-    this.#resolve(new ClientResponse(head, this.#body, ended, () => this.#stderrText()));
-    return bodyAt;
-  }
-
-  #readBody(piece: Buffer): void {
-    if (this.#bodyLeft !== undefined) {
-      const surplus = piece.length - this.#bodyLeft;
-      if (surplus > 0) {
-        if (this.#bodyLeft > 0) this.#body?.push(piece.subarray(0, this.#bodyLeft));
-        this.fail(this.#error('BAD_RESPONSE', 'the body is longer than its Content-Length'));
-        return;
-      }
-      this.#bodyLeft -= piece.length;
-    }
-    this.#body?.push(piece);
-    if (this.#paused || this.#over || this.#held < this.#window) return;
-    this.#paused = true;
-    this.#connection?.pause(this);
-    const { maxRequestsPerConnection, stallTimeout } = this.#settings;
-    this.#deadline.set(maxRequestsPerConnection > 1 ? stallTimeout : Infinity, () => this.#onStall());
-  }
-
-  #onTaken(): void {
-    if (!this.#paused || this.#over || this.#held > this.#window / 2) return;
-    this.#paused = false;
-    this.#awaitBody();
-    this.#connection?.resume(this);
-  }
-
-  #onCancelled(): void {
-    this.fail(this.#error('ABORTED', 'the reader destroyed the body before its end'));
-  }
-
-  #onStall(): void {
-    if ((this.#connection?.load ?? 0) > 1 || this.#pool.waiting > 0) {
-      this.fail(this.#error('SLOW_READER', 'the body was not read while other requests had to wait for that'));
-    } else this.#deadline.refresh();
-  }
-
-  #onHeadTimeout(): void {
-    if (this.#connection?.paused) return this.#deadline.refresh(); // it is us who do not read
+  #awaitHead(): void {
     const { headTimeout } = this.#settings;
-    this.fail(this.#error('HEAD_TIMEOUT', `the application sent no response head in ${headTimeout} ms`));
+    this.#deadline.set(headTimeout, () => {
+      if (this.#connection?.paused)
+        this.#deadline.refresh(); // it is us who do not read
+      else this.fail(this.#reader.error('HEAD_TIMEOUT', `no response head in ${headTimeout} ms`));
+    });
   }
 
   #awaitBody(): void {
     const { bodyTimeout } = this.#settings;
     this.#deadline.set(bodyTimeout, () => {
       if (this.#connection?.paused) this.#deadline.refresh();
-      else this.fail(this.#error('BODY_TIMEOUT', `the application sent nothing more of the body in ${bodyTimeout} ms`));
+      else this.fail(this.#reader.error('BODY_TIMEOUT', `nothing more of the body in ${bodyTimeout} ms`));
     });
+  }
+
+  #respond(): void {
+    const { head, body } = this.#reader;
+    if (head === undefined) return;
+    const ended = new Promise<EndRequestBody>((resolve, reject) => {
+      this.#resolveEnded = resolve;
+      this.#rejectEnded = reject;
+    });
+    ended.catch(ignore); // rejects only for those who look at it
+    this.#awaitBody();
+    this.#resolve(new ClientResponse(head, body, ended, () => this.#reader.stderrText));
+  }
+
+  /** Stop reading where the body's reader is a window behind. */
+  #holdBack(): void {
+    if (this.#paused || this.#over || this.#reader.body.held < this.#window) return;
+    this.#paused = true;
+    this.#connection?.pause(this);
+    this.#deadline.set(this.#shares ? this.#settings.stallTimeout : Infinity, () => {
+      if ((this.#connection?.load ?? 0) < 2 && this.#pool.waiting === 0) this.#deadline.refresh();
+      else
+        this.fail(this.#reader.error('SLOW_READER', 'the body was not read while other requests had to wait for it'));
+    });
+  }
+
+  #onTaken(): void {
+    if (!this.#paused || this.#over || this.#reader.body.held > this.#window / 2) return;
+    this.#paused = false;
+    this.#awaitBody();
+    this.#connection?.resume(this);
   }
 
   /** Nothing more is expected or sent. */
@@ -274,43 +220,16 @@ export class Exchange implements Job, Receiver {
     this.#connection = undefined;
     this.#deadline.clear();
     this.#signal?.removeEventListener('abort', this.#onAbort);
-    if (!this.#uploaded) this.#uploading?.return().catch(ignore);
   }
 
   /** The application still works on it, or should: tell it not to. */
   #leave(connection: Connection, canWait: boolean): void {
     if (!connection.open) return;
-    const { keepConn, maxRequestsPerConnection } = this.#settings;
-    const alone = maxRequestsPerConnection === 1;
     // A connection of its own is closed (every application takes that for an abort) unless it can be used again.
-    if (alone && !(canWait && keepConn && this.#uploaded)) connection.destroy();
+    if (!this.#shares && !(canWait && this.#settings.keepConn && this.#uploaded)) connection.destroy();
     else {
       connection.abort(this.#id);
       connection.resume(this);
     }
-  }
-
-  #refusal({ protocolStatus, appStatus }: EndRequestBody): ClientError {
-    const code = REFUSALS[protocolStatus];
-    if (code) return this.#error(code, `the application refused the request: ${code}`);
-    const what = this.#headParser.empty ? 'without any output' : 'within its head';
-    return this.#error('BAD_RESPONSE', `the response ended ${what} (appStatus ${appStatus})`);
-  }
-
-  #tooShort(missing: number): ClientError {
-    return this.#error('TRUNCATED', `the body is ${missing} bytes shorter than its Content-Length`);
-  }
-
-  #stderrText(): string {
-    return Buffer.concat(this.#stderr).toString('utf8');
-  }
-
-  #error(code: ClientErrorCode, message: string, options?: { cause?: unknown }): ClientError {
-    const stderr = this.#stderrText();
-    return new ClientError(
-      code,
-      message,
-      options && 'cause' in options ? { cause: options.cause, stderr } : { stderr },
-    );
   }
 }

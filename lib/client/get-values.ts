@@ -2,10 +2,11 @@
 
 import type { NameValues } from '../protocol/index.ts';
 import { ClientError } from './client-error.ts';
-import type { Connection, ValuesReceiver } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { Deadline } from './deadline.ts';
 import type { Settings } from './options.ts';
 import type { Job, Pool } from './pool.ts';
+import type { ValuesReceiver } from './slots.ts';
 
 /** Asks once; takes a slot of the pool as a request does. */
 export class GetValues implements Job, ValuesReceiver {

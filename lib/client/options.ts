@@ -47,7 +47,7 @@ export interface ClientOptions extends Partial<Limits> {
   address: string;
   /** Keep connections for further requests (KEEP_CONN, 5.1). Default true. */
   keepConn?: boolean;
-  /** Told of every record in both directions; what it throws destroys the connection. */
+  /** Told of every record in both directions. Must not throw. */
   onRecord?: OnRecord;
 }
 

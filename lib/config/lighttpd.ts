@@ -25,7 +25,7 @@ export function lighttpdConfig(options: LighttpdOptions): string {
     'server.modules = ( "mod_fastcgi" )',
     '',
     `server.port = ${site.port}`,
-    site.host !== undefined && `server.bind = "${site.host}"`,
+    site.host !== undefined && `server.bind = "${site.host.includes(':') ? `[${site.host}]` : site.host}"`,
     site.serverName !== undefined && `server.name = "${site.serverName}"`,
     '# lighttpd asks for a folder even where it serves no files.',
     `server.document-root = "${site.root ?? '/var/empty'}"`,
@@ -80,7 +80,7 @@ function fastcgi(site: Site, options: LighttpdOptions): Line[] {
       site.mount === '' && '# At the root: an empty SCRIPT_NAME, and the path in PATH_INFO (RFC 3875, 4.1.5).',
       site.mount === '' && '"fix-root-scriptname" => "enable",',
       site.files !== undefined && [
-        '# The application may answer with X-Sendfile: /path of a file below these folders.',
+        "# sendFile(request, path, { sendfile: 'X-Sendfile' }): the application names a file below these folders, lighttpd sends it.",
         '"x-sendfile" => "enable",',
         `"x-sendfile-docroot" => ( "${site.files}" ),`,
       ],

@@ -119,7 +119,8 @@ function server(site: Site, name: string, kept: boolean): Line[] {
       site.mount === '' ? atRoot(site, application(site, name, kept)) : atMount(site, application(site, name, kept)),
       site.files !== undefined && [
         '',
-        `# The application may answer with X-Accel-Redirect: ${FILES}name of a file in this folder, percent-encoded.`,
+        '# The application names a file of this folder, nginx sends it: sendFile(request, path, { sendfile:',
+        `# { header: 'X-Accel-Redirect', prefix: '${FILES}', root: '${site.files}' } })`,
         `location ${FILES} {`,
         indented(['internal;', `alias "${site.files}/";`]),
         '}',
@@ -152,7 +153,7 @@ function application(site: Site, name: string, kept: boolean): Line[] {
   const pathInfo = site.mount === '' ? '$uri' : '$1';
   return [
     `fastcgi_pass ${name};`,
-    kept && '# Without it the application closes after each answer.',
+    kept && '# The connection stays open behind an answer.',
     kept && 'fastcgi_keep_conn on;',
     '',
     '# Request bodies. on: when they are complete. off: as they arrive, held back while the application does not read.',

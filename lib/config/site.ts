@@ -26,7 +26,7 @@ export interface SiteOptions {
 }
 
 /** Where the application listens. */
-export type Upstream = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number };
+type Upstream = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number };
 
 export interface Site {
   readonly to: Upstream;

@@ -45,7 +45,7 @@ export class RecordParser {
   readonly #maxManagementBytes: number;
   readonly #fixed: readonly number[]; // types with a body of 8 bytes
   readonly #management: number; // the type with a body of name-value pairs
-  readonly #header: Buffer = Buffer.alloc(HEADER_LENGTH);
+  #header: Buffer | undefined; // of a header that was cut
   #headerLength = 0;
   #type = 0;
   #id = 0;
@@ -94,6 +94,7 @@ export class RecordParser {
       this.#begin(chunk, at);
       return at + HEADER_LENGTH;
     }
+    this.#header ??= Buffer.alloc(HEADER_LENGTH);
     const taken = chunk.copy(this.#header, this.#headerLength, at, at + HEADER_LENGTH - this.#headerLength);
     if (this.#headerLength === 0 && chunk[at] !== VERSION) throw badVersion(chunk[at] as number);
     this.#headerLength += taken;

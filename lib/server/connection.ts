@@ -56,7 +56,9 @@ export class Connection implements RequestOwner {
   #ready: IncomingRequest[] = [];
   #served = 0;
   #closeWhenIdle = false;
-  #since = JUST_NOW; // last input, or last request's end
+  #inputPending = false; // whether more may come for requests that are over
+  #held = false; // whether the web server asks for more than it takes
+  #since = JUST_NOW; // the last record's beginning, or the last request's end
 
   constructor(socket: Socket, host: Host) {
     this.#socket = socket;
@@ -69,7 +71,7 @@ export class Connection implements RequestOwner {
     );
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('end', () => this.#onEnd());
-    socket.on('drain', () => this.onRoom());
+    socket.on('drain', () => this.#onDrain());
     socket.on('error', (error) => this.#settings.log.debug({ err: error }, 'connection to the web server failed'));
     socket.on('close', () => this.#onClose());
   }
@@ -89,7 +91,7 @@ export class Connection implements RequestOwner {
 
   #onData(chunk: Buffer): void {
     if (this.#channel.ending) return;
-    this.#since = JUST_NOW;
+    if (this.#parser.atBoundary) this.#since = JUST_NOW; // a record sent byte by byte is as old as its first byte
     try {
       this.#parser.push(chunk);
     } catch (error) {
@@ -137,11 +139,26 @@ export class Connection implements RequestOwner {
     if (answer !== undefined) this.#reply(answer);
   }
 
-  /** Send what no request's output is. Who asks without taking the answers is not read from any more. */
+  /** Send what no request's output is. */
   #reply(record: Buffer): void {
     this.#channel.gather();
     this.#channel.write(record);
-    if (this.#channel.congested) this.#updateFlow();
+    this.#holdIfUntaken();
+  }
+
+  /**
+   * Who asks without taking the answers is not read from until they are taken. An outputBuffer may wait for each active
+   * request, and one more. Asked only where more is asked for: a web server may first send all of a body, then read.
+   */
+  #holdIfUntaken(): void {
+    if (this.#held || this.#channel.queued < this.#settings.outputBuffer * (this.#requests.size + 1)) return;
+    this.#held = true;
+    this.#updateFlow();
+  }
+
+  #onDrain(): void {
+    this.#held = false;
+    this.onRoom();
   }
 
   #onBegin(id: number, chunk: Buffer, start: number, end: number): void {
@@ -157,6 +174,7 @@ export class Connection implements RequestOwner {
     if (this.#requests.size > 0 || id !== 1) this.#flow.share();
     const request = new IncomingRequest(id, role, keepConn, admitted, this);
     if (!admitted) request.refuse(503);
+    this.#holdIfUntaken();
     this.#requests.set(id, request);
   }
 
@@ -164,7 +182,8 @@ export class Connection implements RequestOwner {
   #turnAway(id: number, protocolStatus: number, keepConn: boolean): void {
     this.#reply(encodeEndRequest(id, 0, protocolStatus));
     if (!keepConn) this.#closeWhenIdle = true;
-    this.#finishIfIdle(false);
+    this.#inputPending = true;
+    this.#finishIfIdle();
   }
 
   #onParams(request: IncomingRequest, chunk: Buffer, start: number, end: number): void {
@@ -180,12 +199,12 @@ export class Connection implements RequestOwner {
 
   #onInput(request: IncomingRequest, type: number, chunk: Buffer, start: number, end: number): void {
     if (request.phase === 'params') throw new ProtocolError('BAD_ORDER', `${recordName(type)} before PARAMS ended`);
-    if (request.refusal !== undefined || request.phase === 'aborted') return;
     if (start === end) {
       if (type === STDIN) request.endStdin();
       else request.endData();
       return;
     }
+    if (request.refusal !== undefined || request.phase === 'aborted') return;
     request.since = JUST_NOW;
     const input = type === STDIN ? request.stdin : request.data;
     input.push(chunk.subarray(start, end));
@@ -214,7 +233,7 @@ export class Connection implements RequestOwner {
         request.endStdin();
         request.endData();
       }
-      this.#finishIfIdle(true);
+      this.#finishIfIdle();
     }
   }
 
@@ -252,24 +271,20 @@ export class Connection implements RequestOwner {
   #endAborted(request: IncomingRequest): void {
     if (!this.#remove(request)) return;
     this.#reply(encodeEndRequest(request.id, 1, REQUEST_COMPLETE));
-    if (!request.keepConn) this.#closeWhenIdle = true;
-    this.#finishIfIdle(request.stdinEnded);
+    this.#finishIfIdle();
   }
 
   /** The answer is complete, or was cut: its id is free again. */
   onOver(request: IncomingRequest, cut: boolean): void {
     if (!this.#remove(request)) return;
     request.release();
-    this.#served += 1;
-    this.#since = JUST_NOW;
-    if (!request.keepConn) this.#closeWhenIdle = true;
     if (cut) {
       // Web servers take END_REQUEST for a whole answer, so a request that is alone takes its connection with it.
       if (this.idle) this.#channel.reset();
       else this.#reply(encodeEndRequest(request.id, 1, REQUEST_COMPLETE));
     }
-    if (this.#flow.paused) this.#updateFlow();
-    this.#finishIfIdle(request.stdinEnded);
+    this.onRoom();
+    this.#finishIfIdle();
   }
 
   /** Whether it was there. */
@@ -277,12 +292,17 @@ export class Connection implements RequestOwner {
     if (this.#requests.get(request.id) !== request) return false;
     this.#requests.delete(request.id);
     if (request.admitted) this.#host.dismiss();
+    if (!request.inputEnded) this.#inputPending = true;
+    if (!request.keepConn) this.#closeWhenIdle = true;
+    this.#served += 1;
+    this.#since = JUST_NOW;
     return true;
   }
 
-  #finishIfIdle(inputEnded: boolean): void {
+  #finishIfIdle(): void {
     if (!this.#closeWhenIdle || !this.idle || this.#channel.ending) return;
-    this.#channel.finish(inputEnded);
+    this.#parser.stop(); // what still comes is nobody's business
+    this.#channel.finish(!this.#inputPending && this.#parser.atBoundary);
     if (this.#flow.paused) this.#flow.update([], false);
   }
 
@@ -292,7 +312,7 @@ export class Connection implements RequestOwner {
 
   #updateFlow(): void {
     const inputs = [...this.#requests.values()].flatMap((request) => request.inputs);
-    this.#flow.update(inputs, this.#channel.congested && this.idle && !this.#channel.ending);
+    this.#flow.update(inputs, this.#held);
   }
 
   /**
@@ -322,7 +342,7 @@ export class Connection implements RequestOwner {
     if (request.phase === 'params' && quiet >= this.#settings.headersTimeout) {
       this.#settings.log.warn({}, 'request ended: its PARAMS did not end within headersTimeout');
       if (this.#requests.size === 1) this.#socket.destroy();
-      else if (this.#remove(request)) this.#reply(encodeEndRequest(request.id, 1, REQUEST_COMPLETE));
+      else this.#endAborted(request);
     } else if (request.phase === 'aborted' && quiet >= this.#settings.abortTimeout) this.#endAborted(request);
     else if (quiet >= this.#settings.bodyTimeout) request.starve();
   }

@@ -1,7 +1,7 @@
 // IncomingRequest: one active request id of a connection, from BEGIN_REQUEST to END_REQUEST.
 
 import { contentLength } from '../cgi/index.ts';
-import { NameValues, PairReader, ProtocolError, type PairLimits } from '../protocol/index.ts';
+import { AUTHORIZER, FILTER, NameValues, PairReader, ProtocolError, type PairLimits } from '../protocol/index.ts';
 import { JUST_NOW } from './channel.ts';
 import type { Request } from './exchange.ts';
 import { Input } from './input.ts';
@@ -40,7 +40,7 @@ export class IncomingRequest implements Request, ResponseOwner {
   refusal: number | undefined;
   /** Set by the connection at the end of PARAMS. */
   response!: OutgoingResponse;
-  stdinEnded = false;
+  #stdinEnded = false;
   #dataEnded = false;
   readonly #owner: RequestOwner;
   #reader: PairReader | undefined;
@@ -58,11 +58,18 @@ export class IncomingRequest implements Request, ResponseOwner {
   }
 
   get stdin(): Input {
-    return (this.#stdin ??= this.#openInput(this.contentLength, this.stdinEnded));
+    if (this.role === AUTHORIZER) return (this.#stdin ??= this.#openInput(0, true)); // none has to come (6.3)
+    return (this.#stdin ??= this.#openInput(this.contentLength, this.#stdinEnded));
   }
 
   get data(): Input {
+    if (this.role !== FILTER) return (this.#data ??= this.#openInput(0, true));
     return (this.#data ??= this.#openInput(lengthOf(this.params.get('FCGI_DATA_LENGTH')), this.#dataEnded));
+  }
+
+  /** Whether the web server has sent all that it sends for this request. */
+  get inputEnded(): boolean {
+    return this.#stdinEnded && (this.#dataEnded || this.role !== FILTER);
   }
 
   get aborted(): boolean {
@@ -115,7 +122,7 @@ export class IncomingRequest implements Request, ResponseOwner {
   }
 
   endStdin(): void {
-    this.stdinEnded = true;
+    this.#stdinEnded = true;
     this.#stdin?.end();
   }
 

@@ -41,7 +41,7 @@ export class InputFlow {
     let full = held;
     for (const input of inputs) {
       if (!this.isFull(input)) continue;
-      if (this.#shared) input.spool();
+      if (this.#shared) input.spoolBeyond(this.#settings.inputWindow);
       full ||= this.isFull(input);
     }
     if (full && this.#pausedSince === undefined) {

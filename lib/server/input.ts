@@ -1,11 +1,9 @@
 // Input: a STDIN or DATA stream between the connection that fills it and the handler that reads it.
 
 import type { InputStream } from './exchange.ts';
+import { PieceQueue } from './piece-queue.ts';
 import { RequestError } from './request-error.ts';
 import { Spool } from './spool.ts';
-
-const SMALL = 4096; // pieces below this are put together while nobody reads: a window of one-byte records must stay a window
-const BLOCK = 16 * 1024;
 
 /** How an Input tells its connection that there is room again. */
 export type OnRoom = () => void;
@@ -15,12 +13,9 @@ export class Input implements InputStream {
   readonly #expected: number | undefined;
   readonly #onRoom: OnRoom;
   #received = 0;
-  #queue: Buffer[] = [];
-  #queued = 0; // bytes in #queue
-  #block: Buffer | undefined; // the block that the queue's last piece is a part of
-  #spool: Spool | undefined;
-  #spooling = false;
-  #unspooled = 0; // bytes on their way into the spool
+  readonly #queue: PieceQueue = new PieceQueue();
+  #window: number | undefined; // bytes in #queue beyond which input goes to #spool
+  #spool: Spool | undefined; // what comes behind #queue
   #ended = false;
   #error: Error | undefined;
   #waiting: { resolve: (piece: Buffer | undefined) => void; reject: (error: Error) => void } | undefined;
@@ -33,13 +28,13 @@ export class Input implements InputStream {
 
   /** Whether it holds as much as it may: in memory `window` bytes, in the temporary file `maxSpool`. */
   isFull(window: number, maxSpool: number): boolean {
-    if (!this.#spooling) return this.#queued >= window;
-    return this.#unspooled >= window || (this.#spool?.length ?? 0) >= maxSpool;
+    if (this.#window === undefined) return this.#queue.length >= window;
+    return this.#spool !== undefined && (this.#spool.unwritten >= window || this.#spool.size >= maxSpool);
   }
 
   /** Whether everything has come and been read. */
   get done(): boolean {
-    return this.#ended && this.#queued === 0 && this.#spool === undefined;
+    return this.#ended && this.#queue.length === 0 && this.#spool === undefined;
   }
 
   /** Whether a reader is waiting for the web server. */
@@ -47,9 +42,9 @@ export class Input implements InputStream {
     return this.#waiting !== undefined;
   }
 
-  /** From now on, what does not fit the window goes to a temporary file. */
-  spool(): void {
-    this.#spooling = true;
+  /** From now on, what does not fit a window of so many bytes goes to a temporary file. */
+  spoolBeyond(window: number): void {
+    this.#window = window;
   }
 
   /** The connection's side: the next piece has come. The piece is kept, not copied, unless it is small. */
@@ -91,9 +86,7 @@ export class Input implements InputStream {
 
   /** Nobody will read any more. */
   discard(): void {
-    this.#queue = [];
-    this.#queued = 0;
-    this.#block = undefined;
+    this.#queue.takeAll();
     this.#spool?.close();
     this.#spool = undefined;
   }
@@ -102,12 +95,10 @@ export class Input implements InputStream {
     if (this.#error !== undefined) return Promise.reject(this.#error);
     const piece = this.#queue.shift();
     if (piece !== undefined) {
-      this.#queued -= piece.length;
-      if (this.#queue.length === 0) this.#block = undefined;
       this.#onRoom();
       return Promise.resolve(piece);
     }
-    if (this.#spool !== undefined && this.#spool.length > 0) return this.#spool.read();
+    if (this.#spool !== undefined && this.#spool.length > 0) return this.#readSpool(this.#spool);
     if (this.#ended) return Promise.resolve(undefined);
     if (this.#waiting !== undefined) return Promise.reject(new TypeError('a read of this body is under way already'));
     return new Promise((resolve, reject) => {
@@ -140,38 +131,26 @@ export class Input implements InputStream {
     if (waiting !== undefined) {
       this.#waiting = undefined;
       waiting.resolve(part);
-    } else if (this.#spooling) this.#toSpool(part);
-    else this.#enqueue(part);
-  }
-
-  #enqueue(part: Buffer): void {
-    this.#queued += part.length;
-    const last = this.#queue.length - 1;
-    if (last < 0 || part.length >= SMALL) {
-      this.#queue.push(part);
-      this.#block = undefined;
-      return;
-    }
-    const used = this.#block === undefined ? BLOCK : (this.#queue[last] as Buffer).length;
-    if (this.#block === undefined || used + part.length > BLOCK) {
-      this.#block = Buffer.allocUnsafeSlow(BLOCK);
-      this.#queue.push(this.#block.subarray(0, part.copy(this.#block)));
-    } else {
-      part.copy(this.#block, used);
-      this.#queue[last] = this.#block.subarray(0, used + part.length);
+    } else if (this.#fitsQueue()) this.#queue.push(part);
+    else {
+      this.#spool ??= new Spool(this.#onRoom, (error) => this.fail(error));
+      this.#spool.push(part);
     }
   }
 
-  #toSpool(part: Buffer): void {
-    this.#spool ??= new Spool();
-    this.#unspooled += part.length;
-    const settled = (): void => {
-      this.#unspooled -= part.length;
-      this.#onRoom();
-    };
-    this.#spool.append(part).then(settled, (error: Error) => {
-      settled();
-      this.fail(error);
-    });
+  #fitsQueue(): boolean {
+    if (this.#window === undefined) return true;
+    return this.#queue.length < this.#window && (this.#spool === undefined || this.#spool.length === 0);
+  }
+
+  async #readSpool(spool: Spool): Promise<Buffer> {
+    const reading = spool.read();
+    this.#onRoom();
+    try {
+      return await reading;
+    } catch (error) {
+      this.fail(error as Error); // what follows would not be what was sent
+      throw error;
+    }
   }
 }

@@ -69,7 +69,7 @@ function isSocket(fd: number): boolean {
 }
 
 function parseUnix(rest: string, wrong: (why: string) => TypeError): Listener {
-  const [path = '', query = ''] = rest.split('?', 2);
+  const [, path = '', query = ''] = /^([^?]*)\??(.*)$/s.exec(rest) ?? [];
   if (path === '') throw wrong('the path is missing');
   let mode = DEFAULT_MODE;
   let group: string | undefined;

@@ -38,10 +38,15 @@ function valuesAskedFor(chunk: Buffer, start: number, end: number, settings: Set
   const reader = new PairReader();
   reader.push(chunk, start, end);
   const known = new Map([
-    [MAX_CONNS, String(settings.maxConnections)],
-    [MAX_REQS, String(settings.maxRequests)],
+    [MAX_CONNS, decimal(settings.maxConnections)],
+    [MAX_REQS, decimal(settings.maxRequests)],
     [MPXS_CONNS, settings.multiplex ? '1' : '0'],
   ]);
   const asked = new Set([...reader.finish()].map(([name]) => name));
   return [...known].filter(([name]) => asked.has(name));
+}
+
+/** What a web server can read into an int, of a bound that may be Infinity. */
+function decimal(bound: number): string {
+  return String(Math.min(Math.floor(bound), 2 ** 31 - 1));
 }

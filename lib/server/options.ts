@@ -2,6 +2,7 @@
 
 import type { PairLimits } from '../protocol/index.ts';
 import type { Handler } from './exchange.ts';
+import { connectionsPossible } from './open-files.ts';
 
 /** Where the server tells what happens. A pino logger fits. */
 export interface Logger {
@@ -13,7 +14,7 @@ export interface Logger {
 
 /** Bounds and deadlines. Milliseconds and bytes. */
 export interface Limits {
-  /** Open connections; a further one is closed at once. Default 10,000, less where the process may open fewer files. */
+  /** Open connections; a further one is closed at once. Default 10,000, or 64 less than the files the process may open. */
   maxConnections: number;
   /** Active requests on all connections; a further one gets a complete 503 answer. Default 10,000. */
   maxRequests: number;
@@ -91,7 +92,7 @@ export const DEFAULTS: Limits = {
 
 /** Options with their defaults. Throws RangeError for a bound that is not a positive number. */
 export function settingsOf(options: ServerOptions): Settings {
-  const limits = { ...DEFAULTS };
+  const limits = { ...DEFAULTS, maxConnections: Math.min(DEFAULTS.maxConnections, connectionsPossible()) };
   for (const name of Object.keys(DEFAULTS) as (keyof Limits)[]) {
     const value = options[name];
     if (value === undefined) continue;

@@ -17,12 +17,14 @@ import type { Response } from './exchange.ts';
 export interface Outlet {
   /** Send bytes, or latin1 text, in one go. */
   write(data: Buffer | string): void;
-  /** Gather everything that is written in this turn of the event loop into one write. */
+  /** Gather everything that is written in this turn of the event loop, by async handlers too, into one write. */
   gather(): void;
   /** Whether the web server takes less than we send. */
   readonly congested: boolean;
-  /** Resolves when it is no longer congested, or closed. */
+  /** Resolves when it is no longer congested, or closed, or somebody calls `wake`. */
   drained(): Promise<void>;
+  /** Let those who wait look again. */
+  wake(): void;
   readonly align: boolean;
 }
 
@@ -39,7 +41,7 @@ function tailText(id: number, appStatus: number): string {
   );
 }
 
-const MAX_MESSAGE = 8192;
+const MAX_MESSAGE = 8192; // bytes of a line in STDERR
 
 const USUAL_TAIL = tailText(1, 0); // all web servers but the multiplexing ones use id 1 only
 
@@ -75,6 +77,7 @@ export class OutgoingResponse implements Response {
   /** The connection's side: the request was aborted; nothing is sent for it from here on. */
   drop(): void {
     this.#over = true;
+    this.#outlet.wake();
   }
 
   send(head: string, body: string | Uint8Array, appStatus = 0): void {
@@ -111,8 +114,8 @@ export class OutgoingResponse implements Response {
     return !this.#outlet.congested;
   }
 
-  drained(): Promise<void> {
-    return this.#over || !this.#outlet.congested ? Promise.resolve() : this.#outlet.drained();
+  async drained(): Promise<void> {
+    while (!this.#over && this.#outlet.congested) await this.#outlet.drained();
   }
 
   end(appStatus = 0): void {
@@ -125,7 +128,7 @@ export class OutgoingResponse implements Response {
   stderr(message: string): void {
     if (this.#over || message === '') return;
     this.#stderrUsed = true;
-    this.#writeStream(STDERR, Buffer.from(logLine(message)));
+    this.#writeStream(STDERR, logLine(message));
   }
 
   cut(): void {
@@ -161,11 +164,17 @@ export class OutgoingResponse implements Response {
   }
 }
 
+// eslint-disable-next-line no-control-regex
+const CONTROLS = /[\0-\x1f\x7f]/g;
+
 /** One line, whatever is in it: a message must not be able to forge another line of the web server's log. */
-function logLine(message: string): string {
-  const line = message.slice(0, MAX_MESSAGE).trimEnd();
-  // eslint-disable-next-line no-control-regex
-  return `${line.replace(/[\0-\x1f\x7f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)}\n`;
+function logLine(message: string): Buffer {
+  const line = message.slice(0, MAX_MESSAGE).trimEnd().replace(CONTROLS, escaped);
+  return Buffer.concat([Buffer.from(line).subarray(0, MAX_MESSAGE - 1), Buffer.from('\n')]);
+}
+
+function escaped(char: string): string {
+  return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }
 
 function asBuffer(bytes: string | Uint8Array): Buffer {

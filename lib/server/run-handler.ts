@@ -1,5 +1,6 @@
 // Calls a handler and makes sure that its request is answered whatever becomes of it.
 
+import { inspect } from 'node:util';
 import type { Handler } from './exchange.ts';
 import type { IncomingRequest } from './incoming-request.ts';
 import type { Logger } from './options.ts';
@@ -7,10 +8,10 @@ import { refuse } from './refusal.ts';
 
 /**
  * `onEnded` is called once, when the handler has ended. One that returns a promise must have answered by the end of it:
- * otherwise a started answer is completed, and a missing one is a 500. One that returns nothing may answer later.
+ * otherwise a started answer is completed, and a missing one is a 500. One that returns anything else may answer later.
  */
 export function runHandler(handler: Handler, request: IncomingRequest, log: Logger, onEnded: () => void): void {
-  let result: void | PromiseLike<void>;
+  let result: unknown; // whatever a function that should return nothing returns
   try {
     result = handler(request, request.response);
   } catch (error) {
@@ -18,7 +19,7 @@ export function runHandler(handler: Handler, request: IncomingRequest, log: Logg
     onEnded();
     return;
   }
-  if (result === undefined) {
+  if (!isPromiseLike(result)) {
     onEnded();
     return;
   }
@@ -39,10 +40,25 @@ export function runHandler(handler: Handler, request: IncomingRequest, log: Logg
 
 /** Before the head an error is a 500; after it the web server must see that the answer is cut. */
 function fail(request: IncomingRequest, error: unknown, log: Logger): void {
-  log.error({ err: error }, 'a handler failed');
+  if (request.aborted) log.debug({ err: error }, 'a handler failed after its request was aborted');
+  else log.error({ err: error }, 'a handler failed');
   const { response } = request;
   if (response.over) return;
-  response.stderr(`a handler failed: ${error instanceof Error ? error.message : String(error)}`);
+  response.stderr(`a handler failed: ${messageOf(error)}`);
   if (response.started) response.cut();
   else refuse(response, 500, 1);
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<void> {
+  return typeof (value as Partial<PromiseLike<void>> | null | undefined)?.then === 'function';
+}
+
+/** Of whatever was thrown: it may have no text, or refuse to give it. */
+function messageOf(error: unknown): string {
+  try {
+    const message: unknown = error instanceof Error ? error.message : error;
+    return typeof message === 'string' ? message : inspect(error);
+  } catch {
+    return 'it threw something that cannot be shown';
+  }
 }

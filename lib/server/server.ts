@@ -17,6 +17,8 @@ export interface CloseOptions {
 
 const CLOSING_IDLE = 1000;
 const CLOSING_TIMEOUT = 30_000;
+const MAX_TIMER = 2 ** 31 - 1; // Node's timers take longer times for the shortest
+const KEEPALIVE = { keepAlive: true, keepAliveInitialDelay: 60_000 }; // a TCP peer that is gone without a word is noticed
 
 /**
  * A FastCGI application server. It listens on nothing by itself: see `listen`.
@@ -35,6 +37,7 @@ export class Server implements Host {
   #idleTimeout: number;
   #closing: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
+  #deadline: NodeJS.Timeout | undefined; // of the closing
 
   constructor(options: ServerOptions) {
     this.settings = settingsOf(options);
@@ -46,7 +49,7 @@ export class Server implements Host {
     this.#handlers[FILTER] = options.filter;
     this.#net = createServer(
       // A web server may end its side first and still wait for the answer. noDelay: an answer is one write.
-      { allowHalfOpen: true, noDelay: true, highWaterMark: this.settings.outputBuffer },
+      { allowHalfOpen: true, noDelay: true, ...KEEPALIVE, highWaterMark: this.settings.outputBuffer },
       (socket) => this.#accept(socket),
     );
     this.#net.maxConnections = this.settings.maxConnections;
@@ -139,17 +142,17 @@ export class Server implements Host {
     this.#idleTimeout = idle;
     this.#sweepEvery(Math.min(sweepInterval(this.settings), Math.max(10, idle / 4)));
     const quiet = new Promise<void>((resolve) => (this.#onQuiet = resolve));
-    const deadline = setTimeout(() => this.#stop(), timeout);
+    this.#deadline = setTimeout(() => this.#stop(), Math.min(timeout, MAX_TIMER));
     this.#checkQuiet();
     await quiet;
-    clearTimeout(deadline);
+    clearTimeout(this.#deadline);
     clearInterval(this.#sweeping);
   }
 
   /** The time is over: abort, close, and wait for handlers no longer than it takes to tell them. */
   #stop(): void {
     for (const connection of this.#connections) connection.stop();
-    setTimeout(() => this.#onQuiet?.(), this.settings.abortTimeout).unref();
+    this.#deadline = setTimeout(() => this.#onQuiet?.(), this.settings.abortTimeout);
   }
 
   #checkQuiet(): void {

@@ -14,7 +14,7 @@ export interface ConnectOptions {
   dispatchUid?: string | symbol;
   /** Hold the receiver weakly: it falls silent once nobody else holds it. Default false (Django: true). */
   weak?: boolean;
-  /** Disconnect before the first call. Default false. */
+  /** Be called once at most: disconnected right before the call. Default false. */
   once?: boolean;
   /** Run after all receivers that are not `last`, whenever they connect: for what tears down. Default false. */
   last?: boolean;
@@ -28,12 +28,14 @@ interface Connection<Named extends object> {
   sender: unknown;
   receiver: Receiver<Named> | WeakRef<Receiver<Named>>;
   once: boolean;
+  spent: boolean; // a `once` that has been called; sends that began before may still hold it
   last: boolean;
 }
 
 /**
  * A named list of receivers. Receivers run one after the other in connect order, each awaited before the next, because
- * the order of teardown matters; `parallel` runs them together. The list is fixed when a send begins.
+ * the order of teardown matters; `parallel` runs them together, those that are `last` behind the others. The list is fixed
+ * when a send begins: what connects or disconnects meanwhile counts from the next one on.
  */
 export class Signal<Named extends object = object> {
   readonly name: string;
@@ -51,28 +53,21 @@ export class Signal<Named extends object = object> {
    */
   connect(receiver: Receiver<Named>, options: ConnectOptions = {}): void {
     if (typeof receiver !== 'function') throw new TypeError(`${this.name}.connect: a receiver is a function`);
+    const { sender, weak = false, once = false, last = false } = options;
     const key = options.dispatchUid ?? receiver;
-    const { sender, last = false } = options;
-    if (this.#live().some((known) => keyOf(known) === key && known.sender === sender)) return;
-    const connection: Connection<Named> = {
-      key: options.weak && options.dispatchUid === undefined ? new WeakRef(receiver) : key,
-      sender,
-      receiver: options.weak ? new WeakRef(receiver) : receiver,
-      once: options.once ?? false,
-      last,
-    };
-    const firstLast = last ? -1 : this.#connections.findIndex((known) => known.last);
-    this.#connections =
-      firstLast < 0 ? [...this.#connections, connection] : this.#connections.toSpliced(firstLast, 0, connection);
+    const live = this.#live();
+    if (live.some((known) => keyOf(known) === key && known.sender === sender)) return;
+    const held = weak ? new WeakRef(receiver) : receiver;
+    const connection = { key: options.dispatchUid ?? held, sender, receiver: held, once, spent: false, last };
+    const firstLast = last ? -1 : live.findIndex((known) => known.last);
+    this.#connections = firstLast < 0 ? [...live, connection] : live.toSpliced(firstLast, 0, connection);
   }
 
   /** Remove a receiver, given as itself or by its dispatchUid, with the sender it was connected for. Whether it was there. */
   disconnect(receiver: Receiver<Named> | string | symbol, options: { sender?: unknown } = {}): boolean {
-    const before = this.#connections.length;
-    this.#connections = this.#connections.filter(
-      (known) => !(keyOf(known) === receiver && known.sender === options.sender),
-    );
-    return this.#connections.length < before;
+    const live = this.#live();
+    this.#connections = live.filter((known) => !(keyOf(known) === receiver && known.sender === options.sender));
+    return this.#connections.length < live.length;
   }
 
   /** Whether anybody would hear this sender. */
@@ -82,13 +77,8 @@ export class Signal<Named extends object = object> {
 
   /** Call the receivers; the first error stops the rest and rejects. Resolves to pairs of receiver and answer. */
   async send(sender: unknown, named: Named, options: { parallel?: boolean } = {}): Promise<SignalResult<Named>[]> {
-    const receivers = this.#take(sender);
     const event = this.#event(sender, named);
-    const call = async (receiver: Receiver<Named>): Promise<SignalResult<Named>> => [receiver, await receiver(event)];
-    if (options.parallel) return Promise.all(receivers.map(call));
-    const results: SignalResult<Named>[] = [];
-    for (const receiver of receivers) results.push(await call(receiver));
-    return results;
+    return this.#run(sender, options, async (receiver) => [receiver, await receiver(event)]);
   }
 
   /** Call every receiver whatever the others do; a thrown error is that receiver's answer, and is told to `onError`. */
@@ -97,35 +87,34 @@ export class Signal<Named extends object = object> {
     named: Named,
     options: { parallel?: boolean } = {},
   ): Promise<SignalResult<Named>[]> {
-    const receivers = this.#take(sender);
     const event = this.#event(sender, named);
-    const call = async (receiver: Receiver<Named>): Promise<SignalResult<Named>> => {
+    return this.#run(sender, options, async (receiver) => {
       try {
         return [receiver, await receiver(event)];
       } catch (error) {
         this.#report(error, receiver);
-        return [receiver, error instanceof Error ? error : new Error(String(error), { cause: error })];
+        return [receiver, error instanceof Error ? error : new Error('a receiver threw no Error', { cause: error })];
       }
-    };
-    if (options.parallel) return Promise.all(receivers.map(call));
-    const results: SignalResult<Named>[] = [];
-    for (const receiver of receivers) results.push(await call(receiver));
-    return results;
+    });
   }
 
   /**
    * `sendRobust` without results, for what is sent with every request: a promise only where a receiver returned one,
-   * so that plain receivers cost no turn of the event loop. Never throws, never rejects.
+   * so that plain receivers cost no turn of the event loop. `named` itself becomes the event: a copy of it costs as much
+   * as the rest of a small request. Never throws, never rejects.
    */
   notify(sender: unknown, named: Named): Promise<void> | undefined {
-    if (this.#connections.length === 0) return undefined;
-    const receivers = this.#take(sender);
-    const event = this.#event(sender, named);
-    for (let i = 0; i < receivers.length; i++) {
-      const receiver = receivers[i] as Receiver<Named>;
+    const connections = this.#connections;
+    if (connections.length === 0) return undefined;
+    const event = named as SignalEvent<Named>;
+    event.signal = this;
+    event.sender = sender;
+    for (let i = 0; i < connections.length; i++) {
+      const receiver = this.#claim(connections[i] as Connection<Named>, sender);
+      if (receiver === undefined) continue;
       try {
         const answer = receiver(event);
-        if (isThenable(answer)) return this.#notifyRest(answer, receivers, i, event);
+        if (isThenable(answer)) return this.#notifyRest(answer, receiver, connections.slice(i + 1), event);
       } catch (error) {
         this.#report(error, receiver);
       }
@@ -135,38 +124,52 @@ export class Signal<Named extends object = object> {
 
   async #notifyRest(
     pending: PromiseLike<unknown>,
-    receivers: readonly Receiver<Named>[],
-    at: number,
+    pendingReceiver: Receiver<Named>,
+    rest: readonly Connection<Named>[],
     event: SignalEvent<Named>,
   ): Promise<void> {
-    let answer: unknown = pending;
-    for (let i = at; i < receivers.length; i++) {
-      const receiver = receivers[i] as Receiver<Named>;
+    try {
+      await pending;
+    } catch (error) {
+      this.#report(error, pendingReceiver);
+    }
+    for (const connection of rest) {
+      const receiver = this.#claim(connection, event.sender);
+      if (receiver === undefined) continue;
       try {
-        if (i > at) answer = receiver(event);
-        await answer;
+        await receiver(event);
       } catch (error) {
         this.#report(error, receiver);
       }
     }
   }
 
+  async #run(
+    sender: unknown,
+    options: { parallel?: boolean },
+    call: (receiver: Receiver<Named>) => Promise<SignalResult<Named>>,
+  ): Promise<SignalResult<Named>[]> {
+    const results: SignalResult<Named>[] = [];
+    const connections = this.#connections;
+    for (const group of options.parallel ? byLast(connections) : connections.map((connection) => [connection])) {
+      const receivers = group.map((connection) => this.#claim(connection, sender));
+      results.push(...(await Promise.all(receivers.filter((receiver) => receiver !== undefined).map(call))));
+    }
+    return results;
+  }
+
   #event(sender: unknown, named: Named): SignalEvent<Named> {
     return { ...named, signal: this, sender };
   }
 
-  /** The receivers for this sender; those connected `once` are disconnected here. */
-  #take(sender: unknown): Receiver<Named>[] {
-    const receivers: Receiver<Named>[] = [];
-    let stale = false;
-    for (const connection of this.#connections) {
-      if (!hears(connection, sender)) continue;
-      const receiver = receiverOf(connection);
-      if (receiver === undefined || connection.once) stale = true;
-      if (receiver !== undefined) receivers.push(receiver);
+  /** The receiver to be called now; undefined where it is for another sender, collected, or `once` and called already. */
+  #claim(connection: Connection<Named>, sender: unknown): Receiver<Named> | undefined {
+    if (connection.spent || !hears(connection, sender)) return undefined;
+    if (connection.once) {
+      connection.spent = true;
+      this.#connections = this.#connections.filter((known) => known !== connection);
     }
-    if (stale) this.#connections = this.#live().filter((known) => !(known.once && hears(known, sender)));
-    return receivers;
+    return receiverOf(connection);
   }
 
   #live(): readonly Connection<Named>[] {
@@ -175,7 +178,8 @@ export class Signal<Named extends object = object> {
 
   #report(error: unknown, receiver: Receiver<Named>): void {
     try {
-      this.onError(error, receiver, this);
+      const told: unknown = this.onError(error, receiver, this);
+      if (isThenable(told)) told.then(undefined, () => {});
     } catch {
       // A logger that fails must not fail the request.
     }
@@ -194,6 +198,10 @@ export function receiver<Named extends object>(
     for (const signal of [signals].flat() as Signal<Named>[]) signal.connect(func, options);
     return func;
   };
+}
+
+function byLast<Named extends object>(connections: readonly Connection<Named>[]): Connection<Named>[][] {
+  return [connections.filter(({ last }) => !last), connections.filter(({ last }) => last)];
 }
 
 function hears(connection: { sender: unknown }, sender: unknown): boolean {

@@ -24,7 +24,7 @@ export interface PeerRecord {
 
 type RecordClass<Arguments extends unknown[]> = new (...values: Arguments) => PeerRecord;
 
-export interface PeerStream {
+interface PeerStream {
   on(event: 'record', listener: (id: number, record: PeerRecord) => void): this;
   writeRecord(id: number, record: PeerRecord, callback?: () => void): boolean;
 }

@@ -3,7 +3,7 @@
 /** Values put in before or after somebody waits for them. */
 export class Mailbox<T> {
   readonly #values: T[] = [];
-  readonly #waiting: { resolve(value: T): void; reject(error: Error): void }[] = [];
+  readonly #waiting: { resolve: (value: T) => void; reject: (error: Error) => void }[] = [];
   #closed: Error | undefined;
 
   put(value: T): void {
