@@ -113,7 +113,10 @@ interface Outcome {
 }
 
 async function measure(one: Case, limit: number, session: Session): Promise<Outcome> {
-  const responder = await startResponder(one.responder, session, { calmMalloc: false });
+  const responder = await startResponder(one.responder, session, {
+    calmMalloc: false,
+    served: one.responder === POSTFORK,
+  });
   try {
     const { pid, socket } = responder;
     const idle = await settle(pid, socket);

@@ -709,9 +709,10 @@ int main(int count, char **arguments) {
   printf(",\"driverCpuUs\":%.0f", after.driver_us - before.driver_us);
   if (options.pid > 0) {
     double responder_us = (double)(after.responder_ns - before.responder_ns) / 1e3;
+    double others_us = after.machine_us - before.machine_us - responder_us - (after.driver_us - before.driver_us);
     printf(",\"responderCpuUs\":%.1f,\"responderFaults\":%llu,\"othersCpuUs\":%.0f", responder_us,
            (unsigned long long)(after.responder_faults - before.responder_faults),
-           after.machine_us - before.machine_us - responder_us - (after.driver_us - before.driver_us));
+           others_us > 0 ? others_us : 0); // ticks are coarse
   }
   printf(",\"bytesIn\":%llu,\"bytesOut\":%llu,\"reconnects\":%llu,\"peerCloses\":%s,\"firstError\":",
          (unsigned long long)counted.bytes_in, (unsigned long long)counted.bytes_out,

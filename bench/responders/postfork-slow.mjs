@@ -1,7 +1,6 @@
-// A Postfork Application for bench/memory.ts: a handler that reads its body late and slowly, an answer of any size.
+// An application for bench/memory.ts, which `postfork serve` runs: a handler that reads its body late and slowly, an answer of any size.
 
-import { Application, HttpResponse, serve } from 'postfork';
-import { ready, socketPath } from './answer.mjs';
+import { Application, HttpResponse } from 'postfork';
 import { late, makePace, mebibytes, pieces } from './slow.mjs';
 
 const app = new Application();
@@ -24,5 +23,4 @@ app.get('/large/:mib', (request) => {
   return HttpResponse.stream(pieces(total), { headers: { 'Content-Length': String(total) } });
 });
 
-await serve(app, { listen: `unix:${socketPath}` });
-ready();
+export default app;

@@ -26,6 +26,8 @@ export interface ResponderOptions {
   answerBytes?: number;
   /** Whether glibc is told to keep freed memory, as all are when CPU time is compared. Default true. */
   calmMalloc?: boolean;
+  /** Whether NAME.mjs is an application, and `postfork serve` the program. Default false. */
+  served?: boolean;
 }
 
 let started = 0;
@@ -34,12 +36,14 @@ let started = 0;
 export async function startResponder(
   name: string,
   { folder, signal }: Session,
-  { answerBytes = 100, calmMalloc = true }: ResponderOptions = {},
+  { answerBytes = 100, calmMalloc = true, served = false }: ResponderOptions = {},
 ): Promise<Responder> {
   started += 1;
   const socket = join(folder, `${name}-${started}.sock`);
   const program = fileURLToPath(new URL(`../responders/${name}.mjs`, import.meta.url));
-  const child = spawn(process.execPath, [program, socket, String(answerBytes)], {
+  const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+  const args = served ? [cli, 'serve', program, '--listen', `unix:${socket}`] : [program, socket, String(answerBytes)];
+  const child = spawn(process.execPath, args, {
     env: { ...process.env, NODE_NO_WARNINGS: '1', ...(calmMalloc && MALLOC_CALM) },
   });
   let complaint = '';
@@ -55,7 +59,7 @@ export async function startResponder(
     await closed;
   };
   try {
-    await Promise.race([once(child.stdout, 'data'), died]);
+    await Promise.race([once(served ? child.stderr : child.stdout, 'data'), died]); // it says that it is ready
     signal.throwIfAborted();
   } catch (error) {
     await stop();

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Application, eventStream, HttpResponse, signals, type HttpRequest } from 'postfork';
+import { Application, errorPage, eventStream, HttpResponse, requestId, signals, type HttpRequest } from 'postfork';
 import { page, table } from './page.ts';
 
 const app = new Application();
@@ -13,7 +13,9 @@ signals.request_started.connect(() => void counts.request_started++);
 signals.request_finished.connect(() => void counts.request_finished++);
 signals.got_request_exception.connect(() => void counts.got_request_exception++);
 
-// A middleware: each answer says how long it took.
+app.use(requestId());
+app.use(errorPage({ development: process.env.NODE_ENV !== 'production' }));
+// A middleware of our own: each answer says how long it took.
 app.use(async (request, next) => {
   const start = performance.now();
   const response = await next(request);

@@ -26,7 +26,7 @@ const STEPS: readonly Step[] = [
   },
   { about: 'an upload of 1 MiB', path: '/upload', init: { method: 'PUT', body: upload }, status: 200, has: sha256 },
   { about: 'a stream', path: '/count', status: 200, has: 'line 10 of 10\n' },
-  { about: 'an error', path: '/fail', status: 500, has: 'Internal Server Error' },
+  { about: 'an error', path: '/fail', init: { headers: { Accept: 'text/html' } }, status: 500, has: 'on purpose' },
   { about: 'a path that is none', path: '/none', status: 404, has: 'Not Found' },
   // The one that asks is not finished yet.
   { about: 'the signals: 8 started', path: '/facts', status: 200, has: '"request_started":8,"request_finished":7' },

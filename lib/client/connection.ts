@@ -260,8 +260,7 @@ export class Connection {
 
   #free(): void {
     if (this.#state === 'closed') return;
-    const closing = this.#retired || this.#socket.deaf;
-    if (closing ? this.#slots.unwanted : this.load === 0 && !this.#settings.keepConn) return this.destroy();
+    if (this.#retired ? this.#slots.unwanted : this.load === 0 && !this.#settings.keepConn) return this.destroy();
     if (this.load === 0) this.#rest();
     this.#owner.freed(this);
   }

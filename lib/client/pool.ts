@@ -44,7 +44,7 @@ export class Pool implements ConnectionOwner {
   submit(job: Job): void {
     if (this.#closing) return job.fail(new ClientError('CLOSED', 'this client was closed'));
     if (job.fresh) {
-      this.#queue.unshift(job); // it has waited before
+      this.#queue.unshift(job); // it has waited before; the connection that failed it has left room for a new one
       return this.#serve();
     }
     this.#queue.push(job);
@@ -105,7 +105,6 @@ export class Pool implements ConnectionOwner {
       job.start(connection);
     }
     const { maxConnections, maxRequestsPerConnection } = this.#settings;
-    if (this.#queue[0]?.fresh && this.#connections.size >= maxConnections) return this.#makeRoom();
     while (
       this.#queue.length > this.#connecting.size * maxRequestsPerConnection &&
       this.#connections.size < maxConnections
@@ -124,13 +123,5 @@ export class Pool implements ConnectionOwner {
     }
     const canGrow = this.#connections.size < this.#settings.maxConnections;
     return best !== undefined && best.load > 0 && canGrow ? undefined : best;
-  }
-
-  /** Close an idle used connection, so that `closed` makes a new one for the job that needs it. */
-  #makeRoom(): void {
-    if (this.#connecting.size > 0) return;
-    for (const connection of this.#connections) {
-      if (connection.open && connection.load === 0 && connection.served > 0) return connection.destroy();
-    }
   }
 }

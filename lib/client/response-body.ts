@@ -45,7 +45,7 @@ export class ResponseBody {
     if (this.#wanted) {
       this.#wanted = false;
       this.#stream?.push(piece);
-    } else if (!this.#stream?.destroyed) {
+    } else {
       this.#pieces.push(piece);
       this.#held += piece.length + PIECE_COST;
     }

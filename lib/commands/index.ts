@@ -1,5 +1,3 @@
-// commands/: the verbs of the `postfork` command, one a file.
+// commands/: the `postfork` command, a verb a file.
 
-export { callCommand } from './call.ts';
-export { configCommand } from './config.ts';
-export { serveCommand } from './serve.ts';
+export { main } from './program.ts';

@@ -1,12 +1,14 @@
 // Channel: the way out to the web server. Writes, waits for room, and ends the connection without losing what was written.
 
 import type { Socket } from 'node:net';
+import { headerText } from '../protocol/index.ts';
 import type { Settings } from './options.ts';
 import type { Outlet } from './outgoing-response.ts';
 
 /** A moment that the next sweep writes down: events happen far more often than anybody asks when they were. */
 export const JUST_NOW = -1;
 
+const FOREIGN_TYPE = 255; // a record type that the specification does not define (8)
 const MAX_TIMER = 2 ** 31 - 1; // Node's timers take longer times for the shortest
 
 export class Channel implements Outlet {
@@ -81,14 +83,14 @@ export class Channel implements Outlet {
     else this.#socket.destroySoon();
   }
 
-  /** Break the connection off, so that the web server takes nothing for complete; what was written goes first. */
-  reset(): void {
-    this.#ending = true;
-    setImmediate(() => {
-      if (this.#socket.remoteFamily === undefined)
-        this.#socket.destroy(); // a unix socket has no reset
-      else this.#socket.resetAndDestroy();
-    });
+  /**
+   * Close so that the web server takes nothing for complete. To nginx the end of a connection is the end of an answer without
+   * a length, and a reset takes away what it has not passed on yet. So a record goes before the end that no web server lets
+   * pass for a part of an answer.
+   */
+  breakOff(id: number, inputEnded: boolean): void {
+    this.write(headerText(FOREIGN_TYPE, id, 0));
+    this.finish(inputEnded);
   }
 
   #writeText(): void {

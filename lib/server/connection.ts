@@ -58,6 +58,7 @@ export class Connection implements RequestOwner {
   #closeWhenIdle = false;
   #inputPending = false; // whether more may come for requests that are over
   #held = false; // whether the web server asks for more than it takes
+  #replied = 0; // bytes of replies since nothing was waiting to be sent
   #since = JUST_NOW; // the last record's beginning, or the last request's end
 
   constructor(socket: Socket, host: Host) {
@@ -141,17 +142,19 @@ export class Connection implements RequestOwner {
 
   /** Send what no request's output is. */
   #reply(record: Buffer): void {
+    if (this.#channel.queued === 0) this.#replied = 0;
+    this.#replied += record.length;
     this.#channel.gather();
     this.#channel.write(record);
-    this.#holdIfUntaken();
+    if (this.#replied >= this.#settings.outputBuffer) this.#holdBeyond(this.#settings.outputBuffer);
   }
 
   /**
-   * Who asks without taking the answers is not read from until they are taken. An outputBuffer may wait for each active
-   * request, and one more. Asked only where more is asked for: a web server may first send all of a body, then read.
+   * Who asks for more without taking what there is is not read from until it is taken. Only those who ask: a web server may
+   * well send all of a body before it reads.
    */
-  #holdIfUntaken(): void {
-    if (this.#held || this.#channel.queued < this.#settings.outputBuffer * (this.#requests.size + 1)) return;
+  #holdBeyond(bytes: number): void {
+    if (this.#held || this.#channel.queued < bytes) return;
     this.#held = true;
     this.#updateFlow();
   }
@@ -174,8 +177,8 @@ export class Connection implements RequestOwner {
     if (this.#requests.size > 0 || id !== 1) this.#flow.share();
     const request = new IncomingRequest(id, role, keepConn, admitted, this);
     if (!admitted) request.refuse(503);
-    this.#holdIfUntaken();
     this.#requests.set(id, request);
+    this.#holdBeyond(this.#settings.outputBuffer * (this.#requests.size + 1)); // each may have as much waiting
   }
 
   /** END_REQUEST for a request that never becomes active (5.5). */
@@ -280,7 +283,7 @@ export class Connection implements RequestOwner {
     request.release();
     if (cut) {
       // Web servers take END_REQUEST for a whole answer, so a request that is alone takes its connection with it.
-      if (this.idle) this.#channel.reset();
+      if (this.idle) this.#channel.breakOff(request.id, !this.#inputPending && this.#parser.atBoundary);
       else this.#reply(encodeEndRequest(request.id, 1, REQUEST_COMPLETE));
     }
     this.onRoom();

@@ -359,13 +359,14 @@ describe('what is not read', () => {
 
 describe('behind a socket', () => {
   const folder = temporaryFolder();
+  let sockets = 0;
 
   async function serving(
     handler: (request: HttpRequest) => Promise<string>,
     run: (client: Client) => Promise<void>,
   ): Promise<void> {
     const app = new Application().post('/', handler);
-    const at = `unix:${folder.join(`${Math.random().toString(36).slice(2)}.sock`)}`;
+    const at = `unix:${folder.join(`${(sockets += 1)}.sock`)}`;
     const served = await serve(app, { listen: at });
     const client = new Client({ address: at });
     try {

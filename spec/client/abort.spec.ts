@@ -1,6 +1,6 @@
 // Requests that nobody wants any more: the caller's signal, a body that is destroyed (specification 5.4).
 
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 
 import { HELLO, clientAndApplication, rejection } from '../support/client-and-application.ts';
 import { output } from '../support/scripted-application.ts';
@@ -55,6 +55,19 @@ test('while its connection is being made', async () => {
   expect(await (await again).text()).toBe('hello');
 });
 
+test('while its connection is being made, which is then idle', async () => {
+  const application = await setup.application();
+  const client = setup.client(application, { ...kept, idleTimeout: 20 });
+  const controller = new AbortController();
+  const response = client.request({ params: {}, signal: controller.signal });
+  controller.abort(why);
+  await rejection(response);
+  await (
+    await application.connection()
+  ).closed;
+  expect(client.connections).toBe(0);
+});
+
 test('on a connection of its own that is not kept: it is closed', async () => {
   const application = await setup.application();
   const client = setup.client(application, { keepConn: false });
@@ -103,6 +116,7 @@ test('on a kept connection in the middle of STDIN: it is closed, for it cannot b
   controller.abort(why);
   expect(await rejection(response)).toMatchObject({ code: 'ABORTED' });
   await connection.closed;
+  expect(await rejection(connection.abort())).toBeDefined(); // no ABORT_REQUEST
 });
 
 test('on a kept connection whose application does not answer: it is closed after abortTimeout', async () => {
@@ -202,6 +216,15 @@ test('after its end: nothing happens', async () => {
   const again = client.request({ params: {} });
   connection.answer((await connection.request()).id, HELLO);
   expect(await (await again).text()).toBe('hello');
+});
+
+test('a signal is not listened to once the request is over', async () => {
+  const application = await setup.application();
+  const client = setup.client(application);
+  const { signal } = new AbortController();
+  application.serve((request, connection) => connection.answer(request.id, HELLO));
+  for (let i = 0; i < 3; i++) await (await client.request({ params: {}, signal })).text();
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
 });
 
 test('a body that is destroyed before its end aborts the request', async () => {

@@ -132,6 +132,48 @@ test('one that holds up the others beyond its window for stallTimeout is aborted
   expect(Buffer.concat(pieces)).toHaveLength(20_000);
 });
 
+test('a connection that is held up is given no further request', async () => {
+  const application = await setup.application();
+  const client = setup.client(application, { maxConnections: 2, maxRequestsPerConnection: 2, multiplexWindow: 1000 });
+  const responses = [named(client, 'slow'), named(client, 'b')] as const;
+  const [first, second] = [await application.connection(), await application.connection()];
+  await first.request();
+  await second.request();
+  first.send(output(1, `A: b\r\n\r\n${'x'.repeat(10_000)}`));
+  const { body } = await responses[0];
+  const other = named(client, 'other');
+  const { id } = await second.request();
+  second.answer(id, HELLO);
+  expect(await (await other).text()).toBe('hello');
+  first.answer(1, 'x');
+  second.answer(1, HELLO);
+  for await (const piece of body) expect(piece).toBeDefined();
+  await responses[1];
+});
+
+test('two that are not read: the socket is read again when both have room', async () => {
+  const application = await setup.application();
+  const client = setup.client(application, { ...shared, multiplexWindow: 1000 });
+  const responses = [named(client, 'a'), named(client, 'b')] as const;
+  const connection = await application.connection();
+  await connection.request();
+  await connection.request();
+  const many = 'x'.repeat(20_000);
+  connection.send(output(1, `A: b\r\n\r\n${many}`), output(2, `A: b\r\n\r\n${many}`));
+  const [a, b] = await Promise.all(responses);
+  a.body.resume();
+  const piece = output(2, Buffer.alloc(65_528));
+  let taken = 0;
+  const sending = (async () => {
+    for (; taken < 200; taken++) await new Promise((resolve) => connection.socket.write(piece, resolve));
+    connection.send(encodeEndRequest(1, 0, 0), encodeEndRequest(2, 0, 0));
+  })();
+  for (let i = 0; i < 200; i++) await new Promise(setImmediate);
+  expect(taken).toBeLessThan(20);
+  expect(await b.bytes()).toHaveLength(20_000 + 200 * 65_528);
+  await Promise.all([sending, a.ended]);
+});
+
 test('one with nobody else to hold up may take its time', async () => {
   const application = await setup.application();
   const client = setup.client(application, { ...shared, multiplexWindow: 1000, stallTimeout: 5, bodyTimeout: 5 });

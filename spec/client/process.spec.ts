@@ -18,9 +18,9 @@ test('failures that nobody looks at do not end it', async () => {
   expect(await run('careless-client.ts')).toEqual({ stdout: 'still here\n', stderr: '' });
 });
 
-test('idle connections do not keep it running', async () => {
+test('busy connections keep it running, idle ones do not', async () => {
   const application = await setup.application();
-  application.serve((request, connection) => connection.answer(request.id, HELLO));
+  application.serve((request, connection) => setTimeout(() => connection.answer(request.id, HELLO), 50));
   const { stdout } = await run('forgetful-client.ts', application.address);
-  expect(stdout).toBe('hello, 1 kept\n');
+  expect(stdout).toBe('hello, 1 kept\nhello, 1 kept\n');
 });

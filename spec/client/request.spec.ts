@@ -294,6 +294,8 @@ describe('an answer before the end of STDIN', () => {
     const { id } = await connection.head();
     connection.answer(id, 'Status: 413\r\n\r\ntoo large');
     expect(await (await promise).text()).toBe('too large');
+    stdin.write('more');
+    for (let i = 0; i < 10; i++) await new Promise(setImmediate);
     expect(stdin.destroyed).toBe(false); // it is the caller's
   });
 

@@ -30,6 +30,7 @@ test('no head within headTimeout: the request fails and the connection is closed
   connection.send(record(STDERR, id, 'working on it'), output(id, 'Status: 200'));
   expect(await rejection(response)).toMatchObject({ code: 'HEAD_TIMEOUT', stderr: 'working on it' });
   await connection.closed;
+  expect(await rejection(connection.abort())).toBeDefined(); // no ABORT_REQUEST
 });
 
 test('no head within headTimeout on a multiplexed connection: the request is aborted, the others go on', async () => {

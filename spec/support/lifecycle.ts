@@ -14,6 +14,8 @@ export interface Behaviour {
   readonly name: string;
   /** How the undisturbed request ends: `answer` in any way, `cut` after the head, `abort` only when told to stop, `never`. */
   readonly end: 'answer' | 'cut' | 'abort' | 'never';
+  /** Whether nothing of an answer comes before that. */
+  readonly silent?: true;
   /** How often got_request_exception is sent for it, undisturbed. */
   readonly exceptions: number;
   /** Whether request_finished tells of an error, undisturbed. */
@@ -33,12 +35,12 @@ export interface Life {
   /** In order: `started`, `handled`, `exception`, then each receiver of request_finished by its name. */
   readonly events: string[];
   readonly errors: unknown[];
-  /** Resolves when the handler has been called. */
-  readonly handled: Promise<void>;
+  /** Resolves when request_started has been sent. */
+  readonly begun: Promise<void>;
   /** Resolves when the `last` receiver of request_finished has run. */
   readonly finished: Promise<void>;
   /** Lets a handler end that otherwise never would. */
-  release(): void;
+  readonly release: () => void;
   readonly released: Promise<void>;
 }
 
@@ -128,6 +130,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'waits to be told to stop',
+    silent: true,
     end: 'abort',
     exceptions: 0,
     error: true,
@@ -135,6 +138,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'fails when told to stop',
+    silent: true,
     end: 'abort',
     exceptions: 0,
     error: true,
@@ -154,9 +158,17 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     error: true,
     handle: (_request, life) => HttpResponse.stream(silent(life)),
   },
-  { name: 'never ends', end: 'never', exceptions: 0, error: true, handle: (_request, life) => life.released.then(ok) },
+  {
+    name: 'never ends',
+    silent: true,
+    end: 'never',
+    exceptions: 0,
+    error: true,
+    handle: (_request, life) => life.released.then(ok),
+  },
   {
     name: 'never ends, with work that never ends',
+    silent: true,
     end: 'never',
     exceptions: 0,
     error: true,
@@ -177,6 +189,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'has a receiver of request_started that never ends',
+    silent: true,
     end: 'never',
     exceptions: 0,
     error: true,
@@ -212,11 +225,11 @@ async function* silent(life: Life): AsyncGenerator<string> {
 export interface Lives {
   readonly application: Application;
   /** A request that is to come; its number is what it has to bring as X_LIFE. */
-  plan(behaviour: Behaviour): { number: number; life: Life };
+  readonly plan: (behaviour: Behaviour) => { number: number; life: Life };
   readonly all: readonly Life[];
   /** What was signalled for requests that nobody had planned. */
   readonly strangers: readonly string[];
-  disconnect(): void;
+  readonly disconnect: () => void;
 }
 
 /** Connects receivers for its own application only, and keeps quiet about those that fail. */
@@ -230,8 +243,7 @@ export function lives(): Lives {
     return life;
   };
   application.use(async function around(request, next) {
-    const life = note(request, 'handled') as LifeWithBoxes;
-    life.handledBox.put(undefined);
+    const life = note(request, 'handled') as Life;
     await life.behaviour.before?.(request);
     const response = await next(request);
     await life.behaviour.after?.(request);
@@ -264,7 +276,11 @@ export function lives(): Lives {
     signal.onError = () => {};
     undo.push(() => (signal.onError = onError));
   }
-  hear(request_started, ({ request }) => note(request, 'started')?.behaviour.onStarted?.());
+  hear(request_started, ({ request }) => {
+    const life = note(request, 'started') as LifeWithBoxes | undefined;
+    life?.begunBox.put(undefined);
+    return life?.behaviour.onStarted?.();
+  });
   hear(got_request_exception, ({ request }) => note(request, 'exception'));
   finished('last', (life) => (life as LifeWithBoxes | undefined)?.finishedBox.put(undefined), true);
   hear<RequestFinished>(request_finished, ({ request, error }) => note(request, 'first')?.errors.push(error));
@@ -275,33 +291,33 @@ export function lives(): Lives {
     application,
     all,
     strangers,
-    plan(behaviour) {
+    plan: (behaviour) => {
       const life = newLife(behaviour);
       all.push(life);
       return { number: all.length - 1, life };
     },
-    disconnect() {
+    disconnect: () => {
       for (const one of undo) one();
     },
   };
 }
 
 interface LifeWithBoxes extends Life {
-  readonly handledBox: Mailbox<void>;
+  readonly begunBox: Mailbox<void>;
   readonly finishedBox: Mailbox<void>;
 }
 
 function newLife(behaviour: Behaviour): LifeWithBoxes {
-  const handledBox: Mailbox<void> = new Mailbox();
+  const begunBox: Mailbox<void> = new Mailbox();
   const finishedBox: Mailbox<void> = new Mailbox();
   const releaseBox: Mailbox<void> = new Mailbox();
   return {
     behaviour,
     events: [],
     errors: [],
-    handledBox,
+    begunBox,
     finishedBox,
-    handled: handledBox.next(),
+    begun: begunBox.next(),
     finished: finishedBox.next(),
     release: () => releaseBox.put(undefined),
     released: releaseBox.next(),

@@ -2,7 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { Mailbox } from './mailbox.ts';
-import { END, getValues, STDERR, STDOUT } from './raw-records.ts';
+import { END, record, STDERR, STDOUT, UNKNOWN_TYPE } from './raw-records.ts';
 
 /** A record as it came. */
 export interface RawRecord {
@@ -32,6 +32,8 @@ export type Delivery = 'whole' | 'byte by byte' | 'in random chunks';
 
 export const DELIVERIES: readonly Delivery[] = ['whole', 'byte by byte', 'in random chunks'];
 
+const SYNC = 254; // a record type that nobody else uses
+
 /** How the connection ended. */
 export type Ending = 'end' | 'reset';
 
@@ -60,6 +62,7 @@ export class RawClient {
   #bytes: Buffer[] = [];
   #rest: Buffer = Buffer.alloc(0);
   #received = 0;
+  #syncing = false;
   #ending: Ending | undefined;
   readonly #open: Map<number, RawRecord[]> = new Map();
   readonly #responses: Map<number, Mailbox<RawResponse>> = new Map();
@@ -151,12 +154,14 @@ export class RawClient {
     });
   }
 
-  /** Wait until the server has handled everything sent so far: it answers a GET_VALUES behind it. */
+  /**
+   * Wait until the server has handled everything sent so far: it answers an unknown management record behind it, with one
+   * that is not among `records`.
+   */
   async sync(): Promise<void> {
-    const count = (): number => this.records.filter(({ id }) => id === 0).length;
-    const before = count();
-    await this.send(getValues());
-    await this.until(() => count() > before);
+    this.#syncing = true;
+    await this.send(record(SYNC, 0));
+    await this.until(() => !this.#syncing);
   }
 
   /** End our side. */
@@ -196,15 +201,19 @@ export class RawClient {
     this.#look();
   }
 
-  #onRecord(record: RawRecord): void {
-    this.records.push(record);
-    if (record.id === 0) return;
-    const records = this.#open.get(record.id) ?? [];
-    records.push(record);
-    this.#open.set(record.id, records);
-    if (record.type !== END) return;
-    this.#open.delete(record.id);
-    this.#mailbox(record.id).put(responseOf(records));
+  #onRecord(one: RawRecord): void {
+    if (this.#syncing && one.type === UNKNOWN_TYPE && one.content[0] === SYNC) {
+      this.#syncing = false;
+      return;
+    }
+    this.records.push(one);
+    if (one.id === 0) return;
+    const records = this.#open.get(one.id) ?? [];
+    records.push(one);
+    this.#open.set(one.id, records);
+    if (one.type !== END) return;
+    this.#open.delete(one.id);
+    this.#mailbox(one.id).put(responseOf(records));
   }
 
   #onClosed(ending: Ending): Ending {

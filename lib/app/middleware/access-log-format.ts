@@ -42,13 +42,22 @@ export function combined(entry: AccessEntry): string {
 
 /** One object with everything that is known, its texts decoded as UTF-8. */
 export function json(entry: AccessEntry): string {
-  const { time, duration, ...rest } = entry;
-  const line = JSON.stringify(
-    { time, ...rest, duration: Math.round(duration * 1000) / 1000 },
-    (_key, value: unknown) => (typeof value === 'string' ? Buffer.from(value, 'latin1').toString() : value),
-  );
+  const line = JSON.stringify({
+    ...entry,
+    duration: Math.round(entry.duration * 1000) / 1000,
+    remoteUser: utf8(entry.remoteUser),
+    method: utf8(entry.method),
+    target: utf8(entry.target),
+    protocol: utf8(entry.protocol),
+    referer: utf8(entry.referer),
+    userAgent: utf8(entry.userAgent),
+  });
   // JSON leaves these as they are, and terminals obey some of them.
   return line.replace(/[\x7f-\x9f\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function utf8(text: string | undefined): string | undefined {
+  return text !== undefined && /[\x80-\xff]/.test(text) ? Buffer.from(text, 'latin1').toString() : text;
 }
 
 /** Text without quotes around it: nothing in it may end it. */
@@ -78,8 +87,16 @@ function escape(text: string): string {
   );
 }
 
-/** 10/Oct/2000:13:55:36 +0000 */
+let lastSecond = NaN;
+let lastText = '';
+
+/** 10/Oct/2000:13:55:36 +0000, made once a second. */
 function clfTime(time: Date): string {
-  const text = time.toUTCString(); // Tue, 10 Oct 2000 13:55:36 GMT
-  return `${text.slice(5, 7)}/${text.slice(8, 11)}/${text.slice(12, 16)}:${text.slice(17, 25)} +0000`;
+  const second = Math.floor(time.getTime() / 1000);
+  if (second !== lastSecond) {
+    const text = time.toUTCString(); // Tue, 10 Oct 2000 13:55:36 GMT
+    lastText = `${text.slice(5, 7)}/${text.slice(8, 11)}/${text.slice(12, 16)}:${text.slice(17, 25)} +0000`;
+    lastSecond = second;
+  }
+  return lastText;
 }

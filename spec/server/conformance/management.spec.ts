@@ -86,18 +86,17 @@ describe('23 (4.2) a management record of a type that is not understood', () => 
     const client = await (await start()).connect();
     const types = [0, GET_VALUES_RESULT, ...Array.from({ length: 244 }, (_, i) => i + 12)];
     for (const type of types) await client.send(record(type, 0, request({ id: 3 }), type));
-    await client.sync();
-    expect(client.records.map(({ type, id, content }) => [type, id, content.toString('hex')])).toEqual([
-      ...types.map((type) => [UNKNOWN_TYPE, 0, `${type.toString(16).padStart(2, '0')}00000000000000`]),
-      [GET_VALUES_RESULT, 0, ''],
-    ]);
+    await client.until(() => client.records.length >= types.length);
+    expect(client.records.map(({ type, id, content }) => [type, id, content.toString('hex')])).toEqual(
+      types.map((type) => [UNKNOWN_TYPE, 0, `${type.toString(16).padStart(2, '0')}00000000000000`]),
+    );
   });
 
   test('an UNKNOWN_TYPE is not answered', async () => {
     const client = await (await start()).connect();
     await client.send(record(UNKNOWN_TYPE, 0, '\x63'.padEnd(8, '\0')));
     await client.sync();
-    expect(client.records.map(({ type }) => type)).toEqual([GET_VALUES_RESULT]);
+    expect(client.records).toEqual([]);
   });
 
   test('in the middle of a request it does not disturb it', async () => {
@@ -121,5 +120,5 @@ test('24 GET_VALUES with a request id is ignored', async () => {
   await client.send(Buffer.concat([asked, begin(1, { keep }), asked, request({ keep }).subarray(16)]));
   expect((await client.response()).status).toBe(200);
   await client.sync();
-  expect(management(client).length).toBe(1);
+  expect(management(client)).toEqual([]);
 });

@@ -3,7 +3,7 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { acceptedSocket, paused } from '../../support/accepted-socket.ts';
 import { randomNumbers, turn } from '../../support/raw-client.ts';
-import { head, pairs, PARAMS, begin, record, request, STDIN, stream } from '../../support/raw-records.ts';
+import { getValues, head, pairs, PARAMS, begin, record, request, STDIN, stream } from '../../support/raw-records.ts';
 import { HEAD, servers } from '../../support/servers.ts';
 
 const { start, calls } = servers();
@@ -80,7 +80,7 @@ describe('46 a stalled request', () => {
   test('of one-byte records takes little memory', async () => {
     const played = calls();
     const client = await (await start({ responder: played.handler, inputWindow: 64 * 1024 })).connect();
-    await client.sync();
+    await client.send(getValues('FCGI_MPXS_CONNS'));
     const count = 600_000;
     const records = Buffer.alloc(count * 9);
     for (let i = 0; i < count; i++) record(STDIN, 1, Buffer.from([i & 255])).copy(records, i * 9);
@@ -112,7 +112,7 @@ describe('46 a stalled request', () => {
     const running = await start({ responder: played.handler, ...limits });
     const accepted = acceptedSocket();
     const client = await running.connect();
-    await client.sync();
+    await client.send(getValues('FCGI_MPXS_CONNS'));
     const body = Buffer.alloc(8 * MiB, 'abcdefg');
     const sent = client.send(request({ id: 1, keep, stdin: body }));
     const { request: incoming, response } = await played.next();
@@ -156,7 +156,7 @@ onLinux('46 the temporary file of a stalled request', () => {
     const client = await (await start({ responder: played.handler, inputWindow })).connect();
     const body = Buffer.alloc(16 * MiB);
     for (let at = 0; at < body.length; at += 4) body.writeUInt32BE(at, at);
-    await client.sync(); // it asks: it multiplexes
+    await client.send(getValues('FCGI_MPXS_CONNS')); // who asks multiplexes
     await client.send(head({ id: 1, keep, stdin: body }));
     const stalled = await played.next();
     await client.send(stream(STDIN, 1, body)); // comes to an end though nobody reads
@@ -179,7 +179,7 @@ onLinux('46 the temporary file of a stalled request', () => {
   test.each(['abort', 'answer', 'close'] as const)('gives its file back when it ends unread (%s)', async (how) => {
     const played = calls();
     const client = await (await start({ responder: played.handler, inputWindow: 65_536 })).connect();
-    await client.sync();
+    await client.send(getValues('FCGI_MPXS_CONNS'));
     await client.send(request({ id: 1, keep, stdin: Buffer.alloc(4 * MiB) }));
     const { response, finish } = await played.next();
     await client.sync();

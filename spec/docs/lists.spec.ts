@@ -2,9 +2,9 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DEFAULTS } from '../lib/server/index.ts';
+import { DEFAULTS } from '../../lib/server/index.ts';
 
-const root = join(__dirname, '..');
+const root = join(__dirname, '../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const CLASSES: readonly [name: string, file: string][] = [
@@ -26,7 +26,7 @@ function codesInDocs(name: string): string[] {
     read('docs/errors.md')
       .split(/^## /m)
       .find((text) => text.startsWith(`${name}\n`)) ?? '';
-  return [...section.matchAll(/^\| `([A-Z_]+)`/gm)].map(([, code]) => code as string).sort();
+  return [...section.matchAll(/^\| `([A-Z_]+)`\s/gm)].map(([, code]) => code as string).sort();
 }
 
 describe('docs/errors.md', () => {
@@ -39,7 +39,7 @@ describe('docs/errors.md', () => {
 
 describe('docs/deployment.md', () => {
   test('lists every limit with its default', () => {
-    const rows = [...read('docs/deployment.md').matchAll(/^\| `(\w+)` \| (\d+) \|/gm)];
+    const rows = [...read('docs/deployment.md').matchAll(/^\| `(\w+)`\s+\| (\d+)\s+\|/gm)];
     expect(Object.fromEntries(rows.map(([, name, value]) => [name, Number(value)]))).toEqual(DEFAULTS);
   });
 });
