@@ -4,10 +4,10 @@ import { formatResponseHead, isBodyless } from '../cgi/index.ts';
 import type { Request, Response as Outgoing } from '../server/index.ts';
 import type { HttpHeaders } from './http-headers.ts';
 import type { HttpResponse, StreamBody } from './http-response.ts';
-import { isAscii } from './is-ascii.ts';
 import { iterateUntilAborted } from './iterate-until-aborted.ts';
 import { messageOf } from './message-of.ts';
 import { discard } from './stream-source.ts';
+import { encodeText, isAscii } from './text-bytes.ts';
 
 /**
  * Resolves (or returns, where nothing had to be waited for) when the answer has been handed to the connection, with the
@@ -48,13 +48,20 @@ export function sendResponse(
 }
 
 function sendWhole(response: HttpResponse, body: string | Uint8Array, method: string, outgoing: Outgoing): void {
-  const bytes = typeof body === 'string' && !isAscii(body) ? Buffer.from(body) : body;
-  const { length } = bytes;
+  const pieces = typeof body === 'string' && !isAscii(body) ? encodeText(body) : undefined;
+  const length = pieces === undefined ? body.length : pieces.reduce((sum, piece) => sum + piece.length, 0);
   const type = typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream';
   const fields = length > 0 ? withType(response, type) : response.headers.fields;
   setLength(response, length, method);
   const appStatus = response.unexpected ? 1 : 0;
-  outgoing.send(formatResponseHead(response.status, fields), method === 'HEAD' ? '' : bytes, appStatus);
+  const head = formatResponseHead(response.status, fields);
+  if (method === 'HEAD') outgoing.send(head, '', appStatus);
+  else if (pieces === undefined || pieces.length === 1) outgoing.send(head, pieces?.[0] ?? body, appStatus);
+  else {
+    outgoing.start(head);
+    for (const piece of pieces) outgoing.write(piece);
+    outgoing.end(appStatus);
+  }
 }
 
 /** Every answer with a body has a type: without one browsers guess, and guess HTML. */

@@ -77,7 +77,7 @@ const paramsOf = (number: number, { method = 'GET' }: Behaviour): Record<string,
 
 const bodyOf = ({ method }: Behaviour): string => (method === 'POST' ? BODY : '');
 
-const plain: Behaviour = { name: 'plain', end: 'answer', exceptions: 0, error: false, handle: () => 'ok' };
+const plain: Behaviour = { name: 'plain', end: 'answer', exceptions: 0, handle: () => 'ok' };
 const hanging: Behaviour = { ...plain, end: 'never', handle: (_asked, { released }) => released.then(() => 'ok') };
 
 /** What is waited for comes, or it is said what was going on. */
@@ -95,36 +95,59 @@ async function inTime<T>(what: string, log: Lives, work: Promise<T>): Promise<T>
   }
 }
 
-describe('a request that', () => {
-  test.each(BEHAVIOURS.map((behaviour) => [behaviour.name, behaviour] as const))('%s', async (_name, behaviour) => {
-    const log = await onStage(async ({ send, lives: { application }, serving }) => {
+const named = (...ends: Behaviour['end'][]): [string, Behaviour][] =>
+  BEHAVIOURS.filter(({ end }) => ends.includes(end)).map((behaviour) => [behaviour.name, behaviour]);
+
+/** The web server's view of an answer. */
+async function seen(client: RawClient): Promise<string> {
+  const response = await client.response().catch(() => undefined);
+  return response === undefined ? 'cut off' : `ended with ${response.appStatus}`;
+}
+
+/** What the signals told of a request, and what they were to tell. */
+const told = ({ events, errors }: Life): unknown[] => [
+  errors.map(String),
+  events.filter((one) => one === 'exception').length,
+];
+const toTell = ({ error, exceptions }: Behaviour): unknown[] => [
+  [expect.stringMatching(error ?? /^undefined$/)],
+  exceptions,
+];
+
+describe('comes by itself for a request that', () => {
+  test.each(named('answer', 'cut'))('%s', async (_name, behaviour) => {
+    await onStage(async ({ send }) => {
+      const { client, life } = await send(behaviour);
+      expect(await seen(client)).toBe(behaviour.end === 'cut' ? 'cut off' : `ended with ${behaviour.appStatus ?? 0}`);
+      await life.finished;
+      expect(told(life)).toEqual(toTell(behaviour));
+    });
+  });
+});
+
+describe('comes when the web server leaves, for a request that', () => {
+  test.each(named('abort'))('%s', async (_name, behaviour) => {
+    await onStage(async ({ send }) => {
       const { client, life } = await send(behaviour);
       await life.begun;
-      if (behaviour.end === 'answer') {
-        const response = await client.response();
-        expect(response.stdout).toMatch(/^Status: \d{3} /);
-        expect(response.appStatus).toBe(behaviour.exceptions > 0 && !response.body.startsWith('ok') ? 1 : 0);
-      }
-      if (behaviour.end === 'cut') {
-        await client.closed;
-        expect(client.records.map(({ type }) => type)).not.toContain(3); // no END_REQUEST: the answer is not whole
-      }
-      if (behaviour.end === 'abort') client.destroy();
-      if (behaviour.end !== 'never') {
-        await life.finished;
-        expect(application.active).toBe(0);
-        return;
-      }
+      client.destroy();
+      await life.finished;
+      expect(told(life)).toEqual(toTell(behaviour));
+    });
+  });
+});
+
+describe('comes when the worker stops, for a request that', () => {
+  test.each(named('never'))('%s', async (_name, behaviour) => {
+    await onStage(async ({ send, serving, lives: { application } }) => {
+      const { client, life } = await send(behaviour);
+      await life.begun;
       await client.sync();
       expect(application.active).toBe(1);
       await serving.close({ timeout: 0 });
       await life.finished;
+      expect(told(life)).toEqual(toTell(behaviour));
     });
-    const [life] = log.all as [Life];
-    expect(life.events.filter((event) => event === 'exception')).toHaveLength(behaviour.exceptions);
-    expect(life.errors).toEqual([behaviour.error ? expect.any(Error) : undefined]);
-    if (behaviour.end === 'abort') expect(life.errors).toEqual([expect.objectContaining({ code: 'ABORTED' })]);
-    if (behaviour.end === 'never') expect(life.errors).toEqual([expect.objectContaining({ code: 'STOPPING' })]);
   });
 });
 

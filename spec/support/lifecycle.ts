@@ -18,8 +18,10 @@ export interface Behaviour {
   readonly silent?: true;
   /** How often got_request_exception is sent for it, undisturbed. */
   readonly exceptions: number;
-  /** Whether request_finished tells of an error, undisturbed. */
-  readonly error: boolean;
+  /** The error that request_finished tells of, as text, undisturbed. Default: none. */
+  readonly error?: RegExp;
+  /** In END_REQUEST, undisturbed. Default 0. */
+  readonly appStatus?: number;
   /** The request's method; its body is text of 1000 bytes where that is POST. */
   readonly method?: string;
   readonly handle: (request: HttpRequest, life: Life) => Answer | Promise<Answer>;
@@ -66,9 +68,9 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 const ok = (): string => 'ok';
-const answers = { end: 'answer', exceptions: 0, error: false, handle: ok } as const;
-const fails = { end: 'answer', exceptions: 1, error: false, handle: ok } as const;
-const unsendable = { end: 'answer', exceptions: 1, error: true } as const;
+const answers = { end: 'answer', exceptions: 0, handle: ok } as const;
+const fails = { end: 'answer', exceptions: 1, appStatus: 1, handle: ok } as const;
+const unsendable = { end: 'answer', exceptions: 1, appStatus: 1 } as const;
 
 /** Every way a request can end by itself, and some that it cannot. */
 export const BEHAVIOURS: readonly Behaviour[] = [
@@ -104,28 +106,49 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     name: 'throws an HttpError that is none',
     handle: () => new HttpError(404, 'x', { headers: [['a b', 'c']] }),
   },
-  { ...fails, name: 'fails in work after the answer', handle: failsLater },
-  { ...unsendable, name: 'answers with a status that is none', handle: () => new HttpResponse('x', { status: 99 }) },
+  { ...fails, name: 'fails in work after the answer', appStatus: 0, handle: failsLater },
+  {
+    ...unsendable,
+    name: 'answers with a status that is none',
+    error: /status 99/,
+    handle: () => new HttpResponse('x', { status: 99 }),
+  },
   {
     ...unsendable,
     name: 'streams with a status that is none',
+    error: /status 99/,
     handle: () => new HttpResponse(pieces(3), { status: 99 }),
   },
-  { ...unsendable, name: 'answers with a head that is too large', handle: () => tooManyFields('ok') },
-  { ...unsendable, name: 'streams with a head that is too large', handle: () => tooManyFields(pieces(3)) },
-  { ...unsendable, name: 'answers with a body that is none', handle: () => new HttpResponse(7 as unknown as string) },
+  {
+    ...unsendable,
+    name: 'answers with a head that is too large',
+    error: /at most 8192/,
+    handle: () => tooManyFields('ok'),
+  },
+  {
+    ...unsendable,
+    name: 'streams with a head that is too large',
+    error: /at most 8192/,
+    handle: () => tooManyFields(pieces(3)),
+  },
+  {
+    ...unsendable,
+    name: 'answers with a body that is none',
+    error: /^TypeError: the body/,
+    handle: () => new HttpResponse(7 as unknown as string),
+  },
   {
     name: 'breaks off in its stream',
     end: 'cut',
     exceptions: 1,
-    error: true,
+    error: /^Error: stream$/,
     handle: () => HttpResponse.stream(pieces(2, 10, () => fail('stream'))),
   },
   {
     name: 'streams less than it said',
     end: 'cut',
     exceptions: 1,
-    error: true,
+    error: /less than the 100 bytes/,
     handle: () => HttpResponse.stream(pieces(2), { headers: { 'Content-Length': 100 } }),
   },
   {
@@ -133,7 +156,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     silent: true,
     end: 'abort',
     exceptions: 0,
-    error: true,
+    error: /^AbortError/,
     handle: (request) => aborted(request.signal).then(ok),
   },
   {
@@ -141,21 +164,21 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     silent: true,
     end: 'abort',
     exceptions: 0,
-    error: true,
+    error: /^AbortError/,
     handle: (request) => aborted(request.signal).then(() => Promise.reject(request.signal.reason as Error)),
   },
   {
     name: 'streams without end',
     end: 'abort',
     exceptions: 0,
-    error: true,
+    error: /^AbortError/,
     handle: () => HttpResponse.stream(pieces(Infinity, 1000)),
   },
   {
     name: 'streams and falls silent',
     end: 'abort',
     exceptions: 0,
-    error: true,
+    error: /^AbortError/,
     handle: (_request, life) => HttpResponse.stream(silent(life)),
   },
   {
@@ -163,7 +186,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     silent: true,
     end: 'never',
     exceptions: 0,
-    error: true,
+    error: /^RequestError: the (?:server|worker) is stopping/,
     handle: (_request, life) => life.released.then(ok),
   },
   {
@@ -171,7 +194,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     silent: true,
     end: 'never',
     exceptions: 0,
-    error: true,
+    error: /^RequestError: the (?:server|worker) is stopping/,
     handle: (request, life) => {
       request.waitUntil(life.released);
       return life.released.then(ok);
@@ -181,7 +204,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     name: 'answers, with work that never ends',
     end: 'never',
     exceptions: 0,
-    error: true,
+    error: /^RequestError: the (?:server|worker) is stopping/,
     handle: (request, life) => {
       request.waitUntil(life.released);
       return 'ok';
@@ -192,7 +215,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     silent: true,
     end: 'never',
     exceptions: 0,
-    error: true,
+    error: /^RequestError: the (?:server|worker) is stopping/,
     handle: ok,
     onStarted: () => new Promise(() => {}),
   },
