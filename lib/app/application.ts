@@ -242,7 +242,7 @@ export class Application {
   /** An error as the layer outside of it sees it: the response it asks for, or a 500 that is told to the signal. */
   async #convert(request: HttpRequest, error: unknown): Promise<HttpResponse> {
     const response = errorResponse(error);
-    if (request.cancelled && error instanceof Error && error.name === 'AbortError') response.unexpected = false;
+    if (request.cancelled && isAbortError(error)) response.unexpected = false;
     if (response.unexpected) await got_request_exception.notify(request.application, { request, error });
     return response;
   }
@@ -255,6 +255,11 @@ async function below(request: HttpRequest, prefix: string, handle: Next): Promis
   } finally {
     leave();
   }
+}
+
+/** What fetch, timers and streams throw that were given `request.signal`. */
+function isAbortError(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError';
 }
 
 /** '' for the root, else with a slash before and none behind. */

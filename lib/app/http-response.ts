@@ -91,6 +91,8 @@ export function escapeHtml(text: string): string {
 }
 
 function typed(response: HttpResponse, type: string): HttpResponse {
-  if (!response.headers.has('Content-Type')) response.headers.fields.unshift('Content-Type', type);
+  const { fields } = response.headers;
+  if (fields.length === 0) fields.push('Content-Type', type);
+  else if (!response.headers.has('Content-Type')) fields.unshift('Content-Type', type);
   return response;
 }

@@ -12,6 +12,7 @@ const BAD_URL: AppHandler = () => {
   throw new HttpError(400, 'the path is not percent-encoded UTF-8');
 };
 const MAX_PARAM_LENGTH = 4096;
+const PLAIN = /^[A-Za-z0-9\-._~/]*$/; // a pattern that is the one path it stands for
 
 /** Patterns: `/users/:id`, `/files/*`, `/:year(^\\d{4}$)`. A route for GET answers HEAD too. */
 export class Router {
@@ -19,12 +20,15 @@ export class Router {
     maxParamLength: MAX_PARAM_LENGTH,
     onBadUrl: () => undefined,
   });
-  readonly #methods: Set<string> = new Set();
+  /** By method: the handlers of plain patterns, which need no search. */
+  readonly #methods: Map<string, Map<string, AppHandler>> = new Map();
 
   /** Throws where the pattern is none, or has a handler for that method. */
   on(method: string, pattern: string, handler: AppHandler): void {
     this.#routes.on(method as Method, pattern, () => undefined, handler);
-    this.#methods.add(method);
+    const plain = this.#methods.get(method) ?? new Map<string, AppHandler>();
+    if (PLAIN.test(pattern)) plain.set(pattern, handler);
+    this.#methods.set(method, plain);
   }
 
   /**
@@ -33,13 +37,15 @@ export class Router {
    */
   route(request: HttpRequest, fallback: AppHandler | undefined): ReturnType<AppHandler> {
     const { path } = request;
+    const plain = this.#methods.get(request.method)?.get(path);
+    if (plain !== undefined) return plain(request);
     const method = request.method === 'HEAD' ? 'GET' : request.method;
     const found = this.#find(request.method, path) ?? (method === 'GET' ? this.#find(method, path) : undefined);
     if (found !== undefined) {
       request.params = found.params;
       return found.handler(request);
     }
-    const allowed = [...this.#methods].filter((other) => this.#find(other, path) !== undefined);
+    const allowed = [...this.#methods.keys()].filter((other) => this.#find(other, path) !== undefined);
     if (allowed.length === 0) {
       if (fallback !== undefined) return fallback(request);
       throw new HttpError(404);

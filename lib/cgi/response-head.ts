@@ -20,6 +20,7 @@ const UNSAFE_VALUE = /[\0-\x08\n-\x1f\x7f]|[^\0-\xff]/; // controls but TAB, and
 // Connection's business between the web server and its client, never a CGI program's (RFC 9110, 7.6.1; RFC 3875, 6.3.5);
 // and Status, which is not a header field but the head's own first line.
 const NOT_OURS = /^(?:connection|keep-alive|proxy-connection|status|te|trailer|transfer-encoding|upgrade)$/i;
+const NOT_OURS_BEGIN = 'ckpstuCKPSTU';
 
 /**
  * Throws ResponseHeadError `BAD_HEADER_NAME` or `BAD_HEADER_VALUE` for a field that would break the head: web servers
@@ -39,7 +40,7 @@ export function checkHeader(name: string, value: string): void {
 
 /** Whether a field is the web server's own business and therefore left out of the head: hop-by-hop ones and Status. */
 export function isHopByHop(name: string): boolean {
-  return NOT_OURS.test(name);
+  return NOT_OURS_BEGIN.includes(name.charAt(0)) && NOT_OURS.test(name);
 }
 
 /**
