@@ -3,9 +3,10 @@
 export class BackgroundWork {
   #pending: Promise<unknown>[] = [];
 
-  add(work: Promise<unknown>): void {
-    this.#pending.push(work);
-    work.then(undefined, () => {}); // settled() tells of it; until then it is owned here
+  add(work: PromiseLike<unknown>): void {
+    const owned = Promise.resolve(work); // once: a query that runs when it is waited for must not run twice
+    owned.catch(() => {}); // settled() tells of it; until then it is owned here
+    this.#pending.push(owned);
   }
 
   /** Wait until nothing is left, what was added meanwhile included. Resolves to the errors. */

@@ -15,7 +15,7 @@ import {
 } from '../cgi/index.ts';
 import type { InputStream, Request } from '../server/index.ts';
 import { BackgroundWork } from './background-work.ts';
-import { parseForm, parseJson, type FormLimits } from './body-parsers.ts';
+import { parseForm, parseJson, requireForm, requireJson, type FormLimits } from './body-parsers.ts';
 import { HttpError } from './http-error.ts';
 import { limitInput } from './limit-input.ts';
 import { parseMultipart, type MultipartForm, type MultipartLimits } from './multipart.ts';
@@ -230,12 +230,14 @@ export class HttpRequest {
 
   /** The body as JSON. Rejects with HttpError 400 where it is none, 415 for another Content-Type. */
   async json(): Promise<unknown> {
-    return parseJson(this.header('Content-Type'), await this.text());
+    requireJson(this.header('Content-Type'));
+    return parseJson(await this.text());
   }
 
   /** The fields of a form that was sent URL-encoded. Rejects with HttpError 415 for another Content-Type. */
   async form(limits?: FormLimits): Promise<URLSearchParams> {
-    return parseForm(this.header('Content-Type'), await this.text(), limits);
+    requireForm(this.header('Content-Type'));
+    return parseForm(await this.text(), limits);
   }
 
   /** Fields and files of a multipart form, files as streams in their order. Rejects with HttpError 400, 413 or 415. */
@@ -247,7 +249,7 @@ export class HttpRequest {
    * Work after the response: the answer is sent, and `request_finished` waits for the promise, so that database
    * connections live as long as the work. A rejection is reported as got_request_exception.
    */
-  waitUntil(work: Promise<unknown>): void {
+  waitUntil(work: PromiseLike<unknown>): void {
     (this.#background ??= new BackgroundWork()).add(work);
   }
 
@@ -275,7 +277,10 @@ function latin1ToUtf8(text: string): string {
 
 function decode(bytes: Buffer, contentType: string | undefined): string {
   const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType ?? '')?.[1]?.toLowerCase();
-  if (charset === undefined || charset === 'utf-8' || charset === 'utf8') return bytes.toString();
+  if (charset === undefined || charset === 'utf-8' || charset === 'utf8') {
+    const text = bytes.toString();
+    return text.startsWith('\ufeff') ? text.slice(1) : text; // a byte order mark is not part of the text
+  }
   try {
     return new TextDecoder(charset).decode(bytes);
   } catch (cause) {

@@ -58,11 +58,14 @@ export class Channel implements Outlet {
     if (this.#gathering) return;
     this.#gathering = true;
     this.#socket.cork();
-    setImmediate(() => {
-      this.#gathering = false;
-      this.#writeText();
-      this.#socket.uncork();
-    });
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    if (!this.#gathering) return;
+    this.#gathering = false;
+    this.#writeText();
+    this.#socket.uncork();
   }
 
   drained(): Promise<void> {
@@ -81,6 +84,12 @@ export class Channel implements Outlet {
     if (!inputEnded) this.#socket.end();
     else if (this.#socket.writableLength === 0) this.#socket.destroy();
     else this.#socket.destroySoon();
+  }
+
+  /** Close at once. What was gathered goes first, as far as the system takes it: it was said before the reason to close. */
+  close(): void {
+    this.#flush();
+    this.#socket.destroy();
   }
 
   /**

@@ -87,7 +87,7 @@ export class Connection implements RequestOwner {
     for (const request of this.#requests.values()) {
       request.abort(new RequestError('STOPPING', 'the server is stopping'));
     }
-    this.#socket.destroy();
+    this.#channel.close();
   }
 
   #onData(chunk: Buffer): void {
@@ -99,7 +99,7 @@ export class Connection implements RequestOwner {
       if (!(error instanceof ProtocolError)) throw error;
       this.#settings.log.warn({ code: error.code }, `connection closed: ${error.message}`);
       this.#parser.stop();
-      this.#socket.destroy();
+      this.#channel.close();
       return;
     }
     if (this.#ready.length > 0) this.#dispatch();
@@ -228,7 +228,7 @@ export class Connection implements RequestOwner {
   /** FIN is the only sign of an aborted client that most web servers give. */
   #onEnd(): void {
     if (this.#requests.size === 0) this.#socket.end();
-    else if (this.#settings.halfClose === 'abort') this.#socket.destroy();
+    else if (this.#settings.halfClose === 'abort') this.#channel.close();
     else {
       this.#closeWhenIdle = true;
       for (const request of this.#requests.values()) {
@@ -329,7 +329,7 @@ export class Connection implements RequestOwner {
     if (this.idle) {
       const { headersTimeout } = this.#settings;
       const limit = this.#served > 0 && this.#parser.atBoundary ? idleTimeout : headersTimeout;
-      if (now - this.#since >= limit) this.#socket.destroy();
+      if (now - this.#since >= limit) this.#channel.close();
       return;
     }
     for (const request of this.#requests.values()) this.#sweepRequest(request, now);
@@ -344,7 +344,7 @@ export class Connection implements RequestOwner {
     const quiet = now - request.since;
     if (request.phase === 'params' && quiet >= this.#settings.headersTimeout) {
       this.#settings.log.warn({}, 'request ended: its PARAMS did not end within headersTimeout');
-      if (this.#requests.size === 1) this.#socket.destroy();
+      if (this.#requests.size === 1) this.#channel.close();
       else this.#endAborted(request);
     } else if (request.phase === 'aborted' && quiet >= this.#settings.abortTimeout) this.#endAborted(request);
     else if (quiet >= this.#settings.bodyTimeout) request.starve();

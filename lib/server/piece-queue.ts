@@ -1,6 +1,7 @@
 // PieceQueue: bytes in the order they came. However small the pieces are, their number of objects stays small.
 
-const SMALL = 4096; // pieces below this are put together: a window of one-byte records must stay a window
+// Smaller pieces are put together in blocks of this size: a window full of one-byte records must stay a window, and a piece
+// keeps the whole chunk it was read with, which has up to 64 KiB.
 const BLOCK = 16 * 1024;
 
 export class PieceQueue {
@@ -17,7 +18,7 @@ export class PieceQueue {
   push(piece: Buffer): void {
     this.#length += piece.length;
     const last = this.#pieces.length - 1;
-    if (last < 0 || piece.length >= SMALL) {
+    if (last < 0 || piece.length >= BLOCK) {
       this.#pieces.push(piece);
       this.#block = undefined;
       return;

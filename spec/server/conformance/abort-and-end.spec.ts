@@ -101,6 +101,7 @@ describe('39 (5.4) ABORT_REQUEST', () => {
     const { finish } = await played.next();
     await client.send(Buffer.concat([record(ABORT, 1), record(ABORT, 1)]));
     await client.sync();
+    expect(types(client)).toEqual([]); // the second does not hurry the handler either
     finish();
     await client.response();
     await client.sync();
@@ -389,6 +390,19 @@ describe('42 a handler that fails', () => {
     await client.send(request({ keep }));
     await client.closed;
     expect(types(client)).toEqual([STDOUT, STDOUT, FOREIGN]);
+  });
+
+  test('`cut` while the web server still sends: it gets all there is', async () => {
+    const responder: Handler = (_request, response) => {
+      response.start(HEAD);
+      response.cut();
+    };
+    const client = await (await start({ responder })).connect();
+    client.socket.pause();
+    await client.send(request({ keep, stdin: Buffer.alloc(4 * 1024 * 1024) }));
+    client.socket.resume();
+    expect(await client.closed).toBe('end');
+    expect(types(client)).toEqual([STDOUT, FOREIGN]);
   });
 
   test('a message in STDERR is one line of at most 8 KiB, whatever is in it', async () => {

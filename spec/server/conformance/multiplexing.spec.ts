@@ -3,7 +3,20 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { acceptedSocket, paused } from '../../support/accepted-socket.ts';
 import { randomNumbers, turn } from '../../support/raw-client.ts';
-import { getValues, head, pairs, PARAMS, begin, record, request, STDIN, stream } from '../../support/raw-records.ts';
+import {
+  getValues,
+  head,
+  pairs,
+  PARAMS,
+  begin,
+  record,
+  request,
+  STDIN,
+  stream,
+  END,
+  GET_VALUES_RESULT,
+  UNKNOWN_TYPE,
+} from '../../support/raw-records.ts';
 import { HEAD, servers } from '../../support/servers.ts';
 
 const { start, calls } = servers();
@@ -74,6 +87,13 @@ describe('45 (appendix B.4) interleaved requests', () => {
     }
     for (const id of ids) expect((await client.response(id)).body).toBe(`POST /${id} ${bodies.get(id)}`);
   });
+});
+
+test('45 what was answered before a record breaks the protocol is sent before the connection is closed', async () => {
+  const client = await (await start()).connect();
+  await client.send(Buffer.concat([getValues(), begin(1, { keep, role: 9 }), record(99, 0), record(STDIN, 0)]));
+  await client.closed;
+  expect(client.records.map(({ type }) => type)).toEqual([GET_VALUES_RESULT, END, UNKNOWN_TYPE]);
 });
 
 describe('46 a stalled request', () => {

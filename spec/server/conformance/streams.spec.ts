@@ -134,6 +134,21 @@ describe('33 (6.2) CONTENT_LENGTH and STDIN', () => {
     expect((await client.response()).status).toBe(400);
   });
 
+  test.each([
+    ['5', 5, '12345'],
+    ['5', 4, 'BODY_TOO_LARGE'],
+    ['', 5, '12345'],
+    ['', 4, 'BODY_TOO_LARGE'],
+  ])('CONTENT_LENGTH %p, 5 bytes, read with a bound of %i: %s', async (given, bound, expected) => {
+    const responder: Handler = async ({ stdin }, response) => {
+      const body = await stdin.bytes(bound).catch((error: { code: string }) => error.code);
+      response.send(HEAD, body.toString());
+    };
+    const client = await (await start({ responder })).connect();
+    await client.send(request({ keep, stdin: '12345', params: { CONTENT_LENGTH: given } }));
+    expect((await client.response()).body).toBe(expected);
+  });
+
   test('a body that is cut is an error behind its pieces, for one who reads piece by piece', async () => {
     const played = calls();
     const client = await (await start({ responder: played.handler })).connect();
