@@ -15,10 +15,18 @@ import {
 } from '../cgi/index.ts';
 import type { InputStream, Request } from '../server/index.ts';
 import { BackgroundWork } from './background-work.ts';
-import { parseForm, parseJson, requireForm, requireJson, type FormLimits } from './body-parsers.ts';
+import {
+  limitInput,
+  parseForm,
+  parseJson,
+  parseMultipart,
+  requireForm,
+  requireJson,
+  type FormLimits,
+  type MultipartForm,
+  type MultipartLimits,
+} from './forms/index.ts';
 import { HttpError } from './http-error.ts';
-import { limitInput } from './limit-input.ts';
-import { parseMultipart, type MultipartForm, type MultipartLimits } from './multipart.ts';
 
 /** Values of a route's parameters, percent-decoded: `/users/:id` gives `{ id: '7' }`. */
 export type RouteParams = Readonly<Record<string, string | undefined>>;

@@ -22,28 +22,15 @@ import {
 import { Channel, JUST_NOW } from './channel.ts';
 import type { Handler } from './exchange.ts';
 import { IncomingRequest, type RequestOwner } from './incoming-request.ts';
+import type { Host } from './host.ts';
 import { InputFlow } from './input-flow.ts';
 import { answerManagement, isManagement } from './management.ts';
 import type { Settings } from './options.ts';
 import { OutgoingResponse } from './outgoing-response.ts';
 import { refuse } from './refusal.ts';
+import { Replies } from './replies.ts';
 import { RequestError } from './request-error.ts';
 import { runHandler } from './run-handler.ts';
-
-/** What a connection needs of its server. */
-export interface Host {
-  readonly settings: Settings;
-  handlerOf(role: number): Handler | undefined;
-  /** A request would become active. False: there are as many as may be. */
-  admit(): boolean;
-  /** A request that was admitted is over. */
-  dismiss(): void;
-  /** A handler has been called, and has ended: a server that closes waits for it. */
-  handlerStarted(): void;
-  handlerEnded(): void;
-  /** The connection is closed. */
-  forget(connection: Connection): void;
-}
 
 export class Connection implements RequestOwner {
   readonly #socket: Socket;
@@ -52,21 +39,23 @@ export class Connection implements RequestOwner {
   readonly #parser: RecordParser;
   readonly #channel: Channel;
   readonly #flow: InputFlow;
+  readonly #replies: Replies;
+  readonly #onClosed: () => void;
   readonly #requests: Map<number, IncomingRequest> = new Map();
   #ready: IncomingRequest[] = [];
   #served = 0;
   #closeWhenIdle = false;
   #inputPending = false; // whether more may come for requests that are over
-  #held = false; // whether the web server asks for more than it takes
-  #replied = 0; // bytes of replies since nothing was waiting to be sent
   #since = JUST_NOW; // the last record's beginning, or the last request's end
 
-  constructor(socket: Socket, host: Host) {
+  constructor(socket: Socket, host: Host, onClosed: () => void) {
     this.#socket = socket;
     this.#host = host;
     this.#settings = host.settings;
     this.#channel = new Channel(socket, host.settings);
     this.#flow = new InputFlow(socket, host.settings);
+    this.#replies = new Replies(this.#channel, host.settings.outputBuffer, () => this.#updateFlow());
+    this.#onClosed = onClosed;
     this.#parser = new RecordParser('application', (type, id, chunk, start, end) =>
       this.#onRecord(type, id, chunk, start, end),
     );
@@ -137,30 +126,11 @@ export class Connection implements RequestOwner {
   #onManagement(type: number, chunk: Buffer, start: number, end: number): void {
     if (type === GET_VALUES) this.#flow.share(); // only those ask who mean to multiplex
     const answer = answerManagement(type, chunk, start, end, this.#settings);
-    if (answer !== undefined) this.#reply(answer);
-  }
-
-  /** Send what no request's output is. */
-  #reply(record: Buffer): void {
-    if (this.#channel.queued === 0) this.#replied = 0;
-    this.#replied += record.length;
-    this.#channel.gather();
-    this.#channel.write(record);
-    if (this.#replied >= this.#settings.outputBuffer) this.#holdBeyond(this.#settings.outputBuffer);
-  }
-
-  /**
-   * Who asks for more without taking what there is is not read from until it is taken. Only those who ask: a web server may
-   * well send all of a body before it reads.
-   */
-  #holdBeyond(bytes: number): void {
-    if (this.#held || this.#channel.queued < bytes) return;
-    this.#held = true;
-    this.#updateFlow();
+    if (answer !== undefined) this.#replies.send(answer);
   }
 
   #onDrain(): void {
-    this.#held = false;
+    this.#replies.drained();
     this.onRoom();
   }
 
@@ -178,12 +148,12 @@ export class Connection implements RequestOwner {
     const request = new IncomingRequest(id, role, keepConn, admitted, this);
     if (!admitted) request.refuse(503);
     this.#requests.set(id, request);
-    this.#holdBeyond(this.#settings.outputBuffer * (this.#requests.size + 1)); // each may have as much waiting
+    this.#replies.requestBegins(this.#requests.size - 1);
   }
 
   /** END_REQUEST for a request that never becomes active (5.5). */
   #turnAway(id: number, protocolStatus: number, keepConn: boolean): void {
-    this.#reply(encodeEndRequest(id, 0, protocolStatus));
+    this.#replies.send(encodeEndRequest(id, 0, protocolStatus));
     if (!keepConn) this.#closeWhenIdle = true;
     this.#inputPending = true;
     this.#finishIfIdle();
@@ -201,17 +171,8 @@ export class Connection implements RequestOwner {
   }
 
   #onInput(request: IncomingRequest, type: number, chunk: Buffer, start: number, end: number): void {
-    if (request.phase === 'params') throw new ProtocolError('BAD_ORDER', `${recordName(type)} before PARAMS ended`);
-    if (start === end) {
-      if (type === STDIN) request.endStdin();
-      else request.endData();
-      return;
-    }
-    if (request.refusal !== undefined || request.phase === 'aborted') return;
-    request.since = JUST_NOW;
-    const input = type === STDIN ? request.stdin : request.data;
-    input.push(chunk.subarray(start, end));
-    if (this.#flow.isFull(input)) this.#updateFlow();
+    const input = request.takeInput(type, chunk, start, end);
+    if (input !== undefined && this.#flow.isFull(input)) this.#updateFlow();
   }
 
   /** ABORT_REQUEST (5.4): the handler is told, and END_REQUEST waits for it, within bounds. */
@@ -247,7 +208,7 @@ export class Connection implements RequestOwner {
       if (request.phase === 'handling') request.response.drop();
       request.abort(new RequestError('ABORTED', 'the web server closed the connection'));
     }
-    this.#host.forget(this);
+    this.#onClosed();
   }
 
   // From here: a request from the end of its PARAMS to its END_REQUEST.
@@ -273,7 +234,7 @@ export class Connection implements RequestOwner {
 
   #endAborted(request: IncomingRequest): void {
     if (!this.#remove(request)) return;
-    this.#reply(encodeEndRequest(request.id, 1, REQUEST_COMPLETE));
+    this.#replies.send(encodeEndRequest(request.id, 1, REQUEST_COMPLETE));
     this.#finishIfIdle();
   }
 
@@ -284,7 +245,7 @@ export class Connection implements RequestOwner {
     if (cut) {
       // Web servers take END_REQUEST for a whole answer, so a request that is alone takes its connection with it.
       if (this.idle) this.#channel.breakOff(request.id, !this.#inputPending && this.#parser.atBoundary);
-      else this.#reply(encodeEndRequest(request.id, 1, REQUEST_COMPLETE));
+      else this.#replies.send(encodeEndRequest(request.id, 1, REQUEST_COMPLETE));
     }
     this.onRoom();
     this.#finishIfIdle();
@@ -315,7 +276,7 @@ export class Connection implements RequestOwner {
 
   #updateFlow(): void {
     const inputs = [...this.#requests.values()].flatMap((request) => request.inputs);
-    this.#flow.update(inputs, this.#held);
+    this.#flow.update(inputs, this.#replies.held);
   }
 
   /**

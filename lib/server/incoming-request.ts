@@ -1,7 +1,16 @@
 // IncomingRequest: one active request id of a connection, from BEGIN_REQUEST to END_REQUEST.
 
 import { contentLength } from '../cgi/index.ts';
-import { AUTHORIZER, FILTER, NameValues, PairReader, ProtocolError, type PairLimits } from '../protocol/index.ts';
+import {
+  AUTHORIZER,
+  FILTER,
+  NameValues,
+  PairReader,
+  ProtocolError,
+  recordName,
+  STDIN,
+  type PairLimits,
+} from '../protocol/index.ts';
 import { JUST_NOW } from './channel.ts';
 import type { Request } from './exchange.ts';
 import { Input } from './input.ts';
@@ -119,6 +128,24 @@ export class IncomingRequest implements Request, ResponseOwner {
     } catch (error) {
       this.#refuseFor(error, 400);
     }
+  }
+
+  /**
+   * A piece of STDIN or DATA, or its end; the input that took it, where one did. Throws ProtocolError `BAD_ORDER` while PARAMS
+   * have not ended.
+   */
+  takeInput(type: number, chunk: Buffer, start: number, end: number): Input | undefined {
+    if (this.phase === 'params') throw new ProtocolError('BAD_ORDER', `${recordName(type)} before PARAMS ended`);
+    if (start === end) {
+      if (type === STDIN) this.endStdin();
+      else this.endData();
+      return undefined;
+    }
+    if (this.refusal !== undefined || this.phase === 'aborted') return undefined;
+    this.since = JUST_NOW;
+    const input = type === STDIN ? this.stdin : this.data;
+    input.push(chunk.subarray(start, end));
+    return input;
   }
 
   endStdin(): void {

@@ -2,8 +2,9 @@
 
 import { createServer, type ListenOptions, type Server as NetServer, type Socket } from 'node:net';
 import { AUTHORIZER, FILTER, RESPONDER } from '../protocol/index.ts';
-import { Connection, type Host } from './connection.ts';
+import { Connection } from './connection.ts';
 import type { Handler } from './exchange.ts';
+import type { Host } from './host.ts';
 import { settingsOf, type ServerOptions, type Settings } from './options.ts';
 import { PeerList } from './peer-list.ts';
 
@@ -122,11 +123,6 @@ export class Server implements Host {
     this.#checkQuiet();
   }
 
-  forget(connection: Connection): void {
-    this.#connections.delete(connection);
-    this.#checkQuiet();
-  }
-
   #accept(socket: Socket): void {
     if (this.#peers !== undefined && !this.#peers.allows(socket.remoteAddress)) {
       this.settings.log.warn({ peer: socket.remoteAddress ?? 'unix' }, 'connection refused: the peer is not allowed');
@@ -134,7 +130,11 @@ export class Server implements Host {
       socket.destroy();
       return;
     }
-    this.#connections.add(new Connection(socket, this));
+    const connection = new Connection(socket, this, () => {
+      this.#connections.delete(connection);
+      this.#checkQuiet();
+    });
+    this.#connections.add(connection);
   }
 
   async #close(timeout: number, idle: number): Promise<void> {

@@ -1,7 +1,7 @@
 // errorPage(): errors as pages for people, as JSON for programs.
 
 import { reasonPhrase } from '../../cgi/index.ts';
-import { preferredType } from '../accept.ts';
+import { preferredType } from './accept.ts';
 import { HttpError } from '../http-error.ts';
 import type { HttpRequest } from '../http-request.ts';
 import { escapeHtml, type HttpResponse } from '../http-response.ts';

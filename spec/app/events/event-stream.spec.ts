@@ -3,7 +3,7 @@
 import { EventEmitter, once } from 'node:events';
 import * as fc from 'fast-check';
 
-import { Client, type ClientResponse } from '../../lib/client/index.ts';
+import { Client, type ClientResponse } from '../../../lib/client/index.ts';
 import {
   Application,
   eventStream,
@@ -11,10 +11,10 @@ import {
   type EventStreamOptions,
   type InjectedResponse,
   type ServerSentEvent,
-} from '../../lib/app/index.ts';
-import { serve } from '../../lib/serve.ts';
-import { got_request_exception } from '../../lib/signals/index.ts';
-import { temporaryFolder } from '../support/temporary.ts';
+} from '../../../lib/app/index.ts';
+import { serve } from '../../../lib/serve.ts';
+import { got_request_exception } from '../../../lib/signals/index.ts';
+import { temporaryFolder } from '../../support/temporary.ts';
 
 function inject(
   source: EventSender | AsyncIterable<ServerSentEvent | string>,

@@ -1,6 +1,6 @@
 // serveFiles(): a folder of files as a handler.
 
-import type { AppHandler } from './pipeline.ts';
+import type { AppHandler } from '../pipeline.ts';
 import { sendFile, type SendFileOptions } from './send-file.ts';
 
 export interface ServeFilesOptions extends Omit<SendFileOptions, 'root'> {

@@ -1,7 +1,7 @@
 // A body stream that breaks off with 413 when more comes than may.
 
-import type { InputStream } from '../server/index.ts';
-import { HttpError } from './http-error.ts';
+import type { InputStream } from '../../server/index.ts';
+import { HttpError } from '../http-error.ts';
 
 /** `input` as it is up to `maxBytes`; beyond that reading rejects with HttpError 413. */
 export function limitInput(input: InputStream, maxBytes: number): InputStream {

@@ -2,8 +2,8 @@
 
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyConfig, type BusboyInstance } from '@fastify/busboy';
-import type { InputStream } from '../server/index.ts';
-import { HttpError } from './http-error.ts';
+import type { InputStream } from '../../server/index.ts';
+import { HttpError } from '../http-error.ts';
 
 export interface FormField {
   readonly kind: 'field';

@@ -1,7 +1,7 @@
 // Multipart forms (RFC 7578): fields and files in their order, files as streams.
 
-import type { InputStream } from '../server/index.ts';
-import { HttpError } from './http-error.ts';
+import type { InputStream } from '../../server/index.ts';
+import { HttpError } from '../http-error.ts';
 import { FormReader, type FormPart } from './multipart-reader.ts';
 
 /** Bounds on a multipart form. Beyond one of them reading it rejects with HttpError 413. */

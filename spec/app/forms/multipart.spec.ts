@@ -4,10 +4,16 @@ import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
 
-import { Client } from '../../lib/client/index.ts';
-import { Application, HttpError, type FormPart, type HttpRequest, type MultipartLimits } from '../../lib/app/index.ts';
-import { serve } from '../../lib/serve.ts';
-import { temporaryFolder } from '../support/temporary.ts';
+import { Client } from '../../../lib/client/index.ts';
+import {
+  Application,
+  HttpError,
+  type FormPart,
+  type HttpRequest,
+  type MultipartLimits,
+} from '../../../lib/app/index.ts';
+import { serve } from '../../../lib/serve.ts';
+import { temporaryFolder } from '../../support/temporary.ts';
 
 const BOUNDARY = 'frontier';
 const TYPE = `multipart/form-data; boundary=${BOUNDARY}`;

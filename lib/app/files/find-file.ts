@@ -2,7 +2,7 @@
 
 import { realpath } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
-import { HttpError } from './http-error.ts';
+import { HttpError } from '../http-error.ts';
 
 // What a path from outside can cause; anything else, such as EACCES or EMFILE, is trouble of our own.
 const NOT_THERE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ENXIO']);

@@ -7,10 +7,10 @@ import { parseRange } from './byte-range.ts';
 import { attachment } from './content-disposition.ts';
 import { fileContent, openFile, readRange } from './file-content.ts';
 import { findFile, findFileBelow, isBelow, orNotFound } from './find-file.ts';
-import { HttpError } from './http-error.ts';
-import { HttpHeaders, type HeadersInit } from './http-headers.ts';
-import type { HttpRequest } from './http-request.ts';
-import { HttpResponse } from './http-response.ts';
+import { HttpError } from '../http-error.ts';
+import { HttpHeaders, type HeadersInit } from '../http-headers.ts';
+import type { HttpRequest } from '../http-request.ts';
+import { HttpResponse } from '../http-response.ts';
 import { checkPreconditions, rangeApplies, type Validators } from './preconditions.ts';
 
 /**

@@ -15,7 +15,7 @@ import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
 
-import { Client } from '../../lib/client/index.ts';
+import { Client } from '../../../lib/client/index.ts';
 import {
   Application,
   sendFile,
@@ -23,9 +23,9 @@ import {
   type InjectedRequest,
   type InjectedResponse,
   type SendFileOptions,
-} from '../../lib/app/index.ts';
-import { serve } from '../../lib/serve.ts';
-import { temporaryFolder } from '../support/temporary.ts';
+} from '../../../lib/app/index.ts';
+import { serve } from '../../../lib/serve.ts';
+import { temporaryFolder } from '../../support/temporary.ts';
 
 const folder = temporaryFolder();
 const MODIFIED = 784_111_777; // Sun, 06 Nov 1994 08:49:37 GMT

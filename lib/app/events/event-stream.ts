@@ -1,11 +1,11 @@
 // eventStream(): server-sent events as an answer (WHATWG HTML, 9.2).
 
 import { EventQueue, type EventSender } from './event-queue.ts';
-import type { HeadersInit } from './http-headers.ts';
-import type { HttpRequest } from './http-request.ts';
-import { HttpResponse } from './http-response.ts';
+import type { HeadersInit } from '../http-headers.ts';
+import type { HttpRequest } from '../http-request.ts';
+import { HttpResponse } from '../http-response.ts';
 import type { ServerSentEvent } from './server-sent-event.ts';
-import { sourceOf } from './stream-source.ts';
+import { sourceOf } from '../stream-source.ts';
 
 export interface EventStreamOptions {
   /** Seconds without an event after which a comment is sent, so that nobody takes the connection for dead. Default 15. */

@@ -1,6 +1,6 @@
 // Conditional requests (RFC 9110, 13): whether the client has already, or must not get, what would be sent.
 
-import type { HttpRequest } from './http-request.ts';
+import type { HttpRequest } from '../http-request.ts';
 
 /** What identifies the state of a file, or of anything else that is sent. */
 export interface Validators {

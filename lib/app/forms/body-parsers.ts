@@ -1,6 +1,6 @@
 // JSON and URL-encoded bodies, once they are text.
 
-import { HttpError } from './http-error.ts';
+import { HttpError } from '../http-error.ts';
 
 /** Bounds on a URL-encoded form. */
 export interface FormLimits {
