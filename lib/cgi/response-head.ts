@@ -13,9 +13,26 @@ export class ResponseHeadError extends TypeError {
   }
 }
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110, 5.6.2
-// eslint-disable-next-line no-control-regex
-const UNSAFE_VALUE = /[\0-\x08\n-\x1f\x7f]|[^\0-\xff]/; // controls but TAB, and what is not latin1
+const TOKEN_CHARS = new Set("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"); // RFC 9110, 5.6.2
+const IS_TOKEN_CHAR: readonly boolean[] = Array.from({ length: 128 }, (_, code) =>
+  TOKEN_CHARS.has(String.fromCharCode(code)),
+);
+
+// Loops, because every field of every answer is checked and a regular expression takes several times as long to get going.
+
+function isToken(name: string): boolean {
+  for (let i = 0; i < name.length; i++) if (IS_TOKEN_CHAR[name.charCodeAt(i)] !== true) return false;
+  return name !== '';
+}
+
+/** No controls but TAB, and nothing beyond latin1. */
+function isSafeValue(value: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if ((code < 0x20 && code !== 0x09) || code === 0x7f || code > 0xff) return false;
+  }
+  return true;
+}
 
 // Connection's business between the web server and its client, never a CGI program's (RFC 9110, 7.6.1; RFC 3875, 6.3.5);
 // and Status, which is not a header field but the head's own first line.
@@ -27,10 +44,10 @@ const NOT_OURS_BEGIN = 'ckpstuCKPSTU';
  * pass an injected line on as it stands.
  */
 export function checkHeader(name: string, value: string): void {
-  if (!TOKEN.test(name)) {
+  if (!isToken(name)) {
     throw new ResponseHeadError('BAD_HEADER_NAME', `${JSON.stringify(name)} is not a header name (RFC 9110, 5.6.2)`);
   }
-  if (UNSAFE_VALUE.test(value)) {
+  if (!isSafeValue(value)) {
     throw new ResponseHeadError(
       'BAD_HEADER_VALUE',
       `header ${name}: its value has a control character or one beyond latin1; percent-encode it`,

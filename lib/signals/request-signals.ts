@@ -16,7 +16,7 @@ export interface RequestFinished {
   error: unknown;
 }
 
-/** A handler or middleware threw an error that no layer turned into an answer. */
+/** Something of the application failed that nobody had made an answer of. */
 export interface RequestException {
   /** The HttpRequest. */
   request: unknown;
@@ -32,5 +32,8 @@ export const request_started: Signal<RequestStarted> = new Signal('request_start
  */
 export const request_finished: Signal<RequestFinished> = new Signal('request_finished');
 
-/** Sent for every error that becomes a 500. `sender` is the Application. */
+/**
+ * Sent once for each error that becomes a 500, that breaks a body off behind its head, or that rejects what `waitUntil` was
+ * given. `sender` is the Application that was asked, also for what its sub-applications throw.
+ */
 export const got_request_exception: Signal<RequestException> = new Signal('got_request_exception');

@@ -64,6 +64,19 @@ describe('the signals of a request', () => {
     ]);
   });
 
+  test('are complete where even the error cannot be looked at, and no layer is there to take it', async () => {
+    const trap = Object.assign(new Error('trap'), { code: 'TRAP' });
+    Object.defineProperty(trap, 'name', {
+      get: () => {
+        throw new Error('sprung');
+      },
+    });
+    const application = new Application().get('/', () => Promise.reject(trap));
+    const events = heard(application);
+    expect((await application.inject('/')).status).toBe(500);
+    expect(events.map(([name]) => name)).toEqual(['request_started', 'got_request_exception', 'request_finished']);
+  });
+
   test('are awaited: the handler after the receivers of request_started, the end after those of request_finished', async () => {
     const calls: string[] = [];
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

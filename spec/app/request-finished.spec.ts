@@ -1,7 +1,7 @@
 // request_finished is sent exactly once for every request whose request_started was sent, on every way a request can end.
 
 import fc from 'fast-check';
-import { HttpResponse, serve, type HttpRequest, type ServeOptions, type Serving } from '../../lib/index.ts';
+import { HttpResponse, serve, timeout, type HttpRequest, type ServeOptions, type Serving } from '../../lib/index.ts';
 import { BEHAVIOURS, lives, type Behaviour, type Life, type Lives } from '../support/lifecycle.ts';
 import { Mailbox } from '../support/mailbox.ts';
 import { RawClient, turn } from '../support/raw-client.ts';
@@ -231,6 +231,20 @@ async function* untilFull(waits: Mailbox<void>): AsyncGenerator<Buffer> {
     asked = true;
   }
 }
+
+test('comes once where a time-out has answered and the handler goes on', async () => {
+  const log = await onStage(async ({ lives: { application }, send }) => {
+    application.use(timeout(20));
+    application.use((asked, next) => next(asked));
+    const { client, life } = await send(hanging);
+    expect((await client.response()).status).toBe(504);
+    await life.finished;
+    expect(life.errors).toEqual([undefined]);
+    life.release();
+    await turn();
+  });
+  expect(log.all[0]?.events).toEqual(['started', 'handled', ...FINISHED]);
+});
 
 test('has come once and for all where a worker has not waited for receivers of request_started', async () => {
   const gate = new Mailbox<void>();

@@ -76,10 +76,10 @@ describe('close', () => {
     const client = await running.connect();
     await client.send(request({ keep }));
     await client.response();
-    const closing = running.server.close({ idle: 150 });
-    for (let i = 0; i < 5; i++) {
+    const closing = running.server.close({ idle: 400 });
+    for (let i = 0; i < 6; i++) {
       const since = performance.now();
-      while (performance.now() - since < 50) await turn();
+      while (performance.now() - since < 100) await turn();
       await client.send(request({ keep, stdin: 'a POST' }));
       expect((await client.response()).body).toBe('ok');
     }

@@ -95,6 +95,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   { ...fails, name: 'throws', handle: () => fail('handler') },
   { ...fails, name: 'rejects', handle: () => later().then(() => fail('handler')) },
   { ...fails, name: 'throws what has no text', handle: throwsNothing },
+  { ...fails, name: 'throws what cannot be looked at', handle: throwsTrap },
   { ...fails, name: 'returns nothing', handle: () => undefined as unknown as string },
   { ...fails, name: 'has a middleware that throws before', before: () => fail('before') },
   { ...fails, name: 'has one that rejects before', before: () => Promise.reject(new Error('before')) },
@@ -228,6 +229,11 @@ function readTooLarge(request: HttpRequest): Promise<string> {
 
 function throwsNothing(): never {
   throw Object.create(null);
+}
+
+function throwsTrap(): never {
+  const trap = Object.assign(new Error('trap'), { code: 'TRAP' });
+  throw Object.defineProperty(trap, 'name', { get: () => fail('sprung') });
 }
 
 function failsLater(request: HttpRequest): string {

@@ -126,6 +126,24 @@ describe('46 a stalled request', () => {
     expect((await client.response(1)).body).toBe('ok');
   });
 
+  test('is read from no faster than its file can be written', async () => {
+    const played = calls();
+    const running = await start({ responder: played.handler, inputWindow: 4096 });
+    const accepted = acceptedSocket();
+    const client = await running.connect();
+    const socket = await accepted;
+    let stops = 0;
+    socket.on('pause', () => (stops += 1));
+    await client.send(getValues('FCGI_MPXS_CONNS'));
+    const body = Buffer.alloc(MiB, 'abcdefg');
+    await client.send(request({ id: 1, keep, stdin: body })); // comes to an end
+    await client.sync();
+    expect(stops).toBeGreaterThan(0);
+    const { request: incoming, response } = await played.next();
+    response.send(HEAD, String((await incoming.stdin.bytes(2 * MiB)).equals(body)));
+    expect((await client.response(1)).body).toBe('true');
+  });
+
   test('of more than maxSpoolBytes stops the reading, until it is read', async () => {
     const played = calls();
     const limits = { inputWindow: 64 * 1024, maxSpoolBytes: MiB };
@@ -152,10 +170,12 @@ describe('46 a stalled request', () => {
   test('alone on a kept connection holds it up no longer than others could have to wait behind it', async () => {
     const played = calls();
     const client = await (await start({ responder: played.handler, inputWindow: 65_536, abortTimeout: 40 })).connect();
+    const since = performance.now();
     await client.send(request({ id: 1, keep, stdin: Buffer.alloc(4 * MiB) }));
     await played.next();
     await client.send(request({ id: 2, keep }));
     const other = await played.next();
+    expect(performance.now() - since).toBeGreaterThan(950); // until then it is taken for alone
     other.response.send(HEAD, 'two');
     expect((await client.response(2)).body).toBe('two');
   });
