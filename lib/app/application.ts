@@ -16,6 +16,8 @@ import { discard } from './stream-source.ts';
 export interface ApplicationOptions {
   /** The path the web server hands to the application, such as `/app`; requests outside of it are 404. Default: the root. */
   mount?: string;
+  /** Bytes of an answer's head; a larger one becomes a 500. Web servers answer 502 for more than they take. Default 8192. */
+  maxHeadBytes?: number;
 }
 
 interface Mounted {
@@ -25,9 +27,11 @@ interface Mounted {
 
 const AUTHORIZER = 2;
 const FILTER = 3;
+const DEFAULT_MAX_HEAD = 8192;
 
 export class Application {
   #mount: string;
+  readonly #maxHeadBytes: number;
   readonly #layers: Middleware[] = [];
   readonly #router: Router = new Router();
   readonly #mounts: Mounted[] = [];
@@ -40,6 +44,7 @@ export class Application {
   /** Throws TypeError for a mount that is no path. */
   constructor(options: ApplicationOptions = {}) {
     this.#mount = mountPath(options.mount ?? '');
+    this.#maxHeadBytes = options.maxHeadBytes ?? DEFAULT_MAX_HEAD;
   }
 
   /** Add a layer inside of those that are there. Throws TypeError for what is not a function. */
@@ -171,7 +176,7 @@ export class Application {
     let sending: undefined | Promise<unknown>;
     if (response.unexpected) outgoing.stderr(`${request.method} ${request.target}: ${messageOf(response.error)}`);
     try {
-      sending = sendResponse(response, request.sentMethod, incoming, outgoing);
+      sending = sendResponse(response, request.sentMethod, incoming, outgoing, this.#maxHeadBytes);
     } catch (error) {
       return this.#sendFailed(error, response.body, request, incoming, outgoing);
     }
@@ -190,7 +195,7 @@ export class Application {
     discard(body);
     await got_request_exception.notify(this, { request, error });
     outgoing.stderr(`${request.method} ${request.target}: the answer cannot be sent: ${messageOf(error)}`);
-    void sendResponse(errorResponse(new Error()), request.sentMethod, incoming, outgoing);
+    void sendResponse(errorResponse(new Error()), request.sentMethod, incoming, outgoing, DEFAULT_MAX_HEAD);
     await this.#finish(request, error);
   }
 

@@ -19,25 +19,26 @@ export function sendResponse(
   method: string,
   incoming: Request,
   outgoing: Outgoing,
+  maxHeadBytes: number,
 ): undefined | Promise<unknown> {
   const { status, headers } = response;
   const body = response.body ?? '';
   if (isBodyless(status)) {
     headers.delete('Content-Length');
     if (status === 204) headers.delete('Content-Type');
-    outgoing.send(formatResponseHead(status, headers.fields), '');
+    outgoing.send(formatResponseHead(status, headers.fields, maxHeadBytes), '');
     discard(body);
     return undefined;
   }
   if (typeof body === 'string' || body instanceof Uint8Array) {
-    sendWhole(response, body, method, outgoing);
+    sendWhole(response, body, method, outgoing, maxHeadBytes);
     return undefined;
   }
   if (typeof body !== 'object' || !(Symbol.asyncIterator in body)) {
     throw new TypeError('the body of a response is text, bytes (Uint8Array) or an async iterable of them');
   }
   const length = announcedLength(headers);
-  const head = formatResponseHead(status, withType(response, 'application/octet-stream'));
+  const head = formatResponseHead(status, withType(response, 'application/octet-stream'), maxHeadBytes);
   if (method === 'HEAD') {
     outgoing.send(head, '');
     discard(body);
@@ -47,14 +48,20 @@ export function sendResponse(
   return stream(body, length, incoming, outgoing);
 }
 
-function sendWhole(response: HttpResponse, body: string | Uint8Array, method: string, outgoing: Outgoing): void {
+function sendWhole(
+  response: HttpResponse,
+  body: string | Uint8Array,
+  method: string,
+  outgoing: Outgoing,
+  maxHeadBytes: number,
+): void {
   const pieces = typeof body === 'string' && !isAscii(body) ? encodeText(body) : undefined;
   const length = pieces === undefined ? body.length : pieces.reduce((sum, piece) => sum + piece.length, 0);
   const type = typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream';
   const fields = length > 0 ? withType(response, type) : response.headers.fields;
   setLength(response, length, method);
   const appStatus = response.unexpected ? 1 : 0;
-  const head = formatResponseHead(response.status, fields);
+  const head = formatResponseHead(response.status, fields, maxHeadBytes);
   if (method === 'HEAD') outgoing.send(head, '', appStatus);
   else if (pieces === undefined || pieces.length === 1) outgoing.send(head, pieces?.[0] ?? body, appStatus);
   else {

@@ -8,6 +8,8 @@ import { positive } from './arguments.ts';
 import { loadApplication } from './load-application.ts';
 import { createLog, LOG_LEVELS } from './log.ts';
 
+const STOP_GRACE = 10_000; // ms for receivers to end once everything else has
+
 interface ServeFlags extends Partial<Limits> {
   listen?: string;
   mount?: string;
@@ -82,6 +84,10 @@ function stopOnSignals(starting: Promise<Serving>, stopTimeout: number, log: Log
     stopping = true;
     log.info({}, `stopping: ${why}`);
     const stopped = starting.then((serving) => serving.close({ timeout }));
+    setTimeout(() => {
+      log.fatal({}, 'stopping takes too long: a receiver of request_finished or worker_stopping does not end');
+      process.exit(1);
+    }, timeout + STOP_GRACE).unref();
     stopped.then(
       () => {
         log.info({}, 'stopped');

@@ -316,3 +316,12 @@ describe('what cannot be sent is a plain 500', () => {
 });
 
 const nothing = (): void => {};
+
+test('maxHeadBytes bounds the head, and what is over it is a 500', async () => {
+  const app = new Application({ maxHeadBytes: 20_000 });
+  app.get('/:bytes', (request) =>
+    HttpResponse.text('', { headers: { 'X-Long': 'x'.repeat(Number(request.params['bytes'])) } }),
+  );
+  expect((await app.inject('/19000')).status).toBe(200);
+  expect((await app.inject('/20000')).status).toBe(500);
+});
