@@ -89,6 +89,7 @@ async function call(address: string, method: string, target: string, flags: Call
     await showEnd(response, flags);
   } finally {
     await client.close();
+    if (flags.data === '@-') process.stdin.destroy(); // an early answer leaves it open, and the process waiting
   }
 }
 

@@ -115,3 +115,15 @@ test.each([
   expect(code).toBe(1);
   expect(stderr).toMatch(message);
 });
+
+test('an answer that comes before standard input has ended ends the call', async () => {
+  const { spawn } = await import('node:child_process');
+  const { once } = await import('node:events');
+  const cli = join(__dirname, '../../dist/cli.js');
+  const child = spawn(process.execPath, [cli, 'call', address, 'POST', '/none', '-d', '@-', '-b']);
+  child.stdin.write('the beginning of a body that goes on');
+  child.stdin.on('error', () => {}); // nobody reads the rest
+  const [code] = (await once(child, 'exit')) as [number];
+  child.stdin.destroy();
+  expect(code).toBe(0);
+});

@@ -37,6 +37,7 @@ test('UNKNOWN_TYPE', () => {
 test.each([0, 7, 9, 16])('a body of %i bytes is refused', (length) => {
   for (const decode of [decodeBeginRequest, decodeEndRequest, decodeUnknownType]) {
     expect(() => decode(Buffer.alloc(20), 2, 2 + length)).toThrow(ProtocolError);
+    expect(() => decode(Buffer.alloc(20), 2, 2 + length)).toThrow(` body of ${length} bytes, 8 are right`);
     expect(() => decode(Buffer.alloc(20), 2, 2 + length)).toThrow(expect.objectContaining({ code: 'BAD_LENGTH' }));
   }
 });

@@ -154,6 +154,7 @@ describe('any pairs', () => {
 describe('bounds', () => {
   test.each([
     ['a name of 2 GiB', 'ffffffff 00'],
+    ['a name of 2 GiB, before its value is known', 'ffffffff'],
     ['a value of 2 GiB', '01 ffffffff 41'],
     ['both', 'ffffffff ffffffff'],
     ['0x7fffffff bytes of name', 'ffffffff 01 41'],
@@ -178,6 +179,22 @@ describe('bounds', () => {
     const input = encodePairs([['AB', 'cd'], ['EF', 'gh']]); // prettier-ignore
     expect(outcome([input], { maxBytes: 12 })).toHaveLength(2);
     for (const chunks of cuts(input)) expect(outcome(chunks, { maxBytes: 11 })).toBe('TOO_LARGE');
+  });
+
+  test('maxBytes bounds the stream, wherever in larger chunks its pieces lie', () => {
+    const input = encodePairs([['AB', 'cd'], ['EF', 'ghij']]); // prettier-ignore
+    const chunk = Buffer.concat([Buffer.alloc(100, 0xff), input, Buffer.alloc(100, 0xff)]);
+    const end = 100 + input.length;
+    for (let cut = 100; cut <= end; cut++) {
+      const readWith = (maxBytes: number): NameValues => {
+        const reader = new PairReader({ maxBytes });
+        reader.push(chunk, 100, cut);
+        reader.push(chunk, cut, end);
+        return reader.finish();
+      };
+      expect([...readWith(input.length)]).toHaveLength(2);
+      expect(() => readWith(input.length - 1)).toThrow(expect.objectContaining({ code: 'TOO_LARGE' }));
+    }
   });
 
   test('maxPairs bounds their number', () => {
