@@ -1,5 +1,7 @@
 // `postfork call` as a process: what it sends and what it shows.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Application, HttpResponse, serve, type Serving } from '../../lib/index.ts';
@@ -117,8 +119,6 @@ test.each([
 });
 
 test('an answer that comes before standard input has ended ends the call', async () => {
-  const { spawn } = await import('node:child_process');
-  const { once } = await import('node:events');
   const cli = join(__dirname, '../../dist/cli.js');
   const child = spawn(process.execPath, [cli, 'call', address, 'POST', '/none', '-d', '@-', '-b']);
   child.stdin.write('the beginning of a body that goes on');
