@@ -21,7 +21,7 @@ const responder: Handler = async ({ params, stdin }, response) => {
     response.send(HEAD, JSON.stringify({ rss, used: heapUsed + external, requests, connections }));
     return;
   }
-  console.log(`request ${uri}`);
+  if (params.get('REQUEST_METHOD') === 'POST') console.log(`request ${uri}`);
   let body: string;
   try {
     body = (await stdin.bytes(1024 * 1024)).toString('latin1');

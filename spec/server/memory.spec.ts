@@ -126,6 +126,17 @@ test('32 MiB of STDIN for a request that is answered already cost nothing', asyn
   expect(client.ending).toBe('end');
 });
 
+test('30,000 requests on a kept connection leave nothing behind', async () => {
+  const { used } = await costOf(async (one) => {
+    const fifty = Buffer.concat(Array.from({ length: 50 }, (_, i) => request({ id: i + 1, keep })));
+    for (let i = 0; i < 600; i++) {
+      await one.send(fifty);
+      for (let id = 1; id <= 50; id++) await one.response(id);
+    }
+  });
+  expect(used).toBeLessThan(MiB);
+});
+
 test('1000 connections that stop in the middle of PARAMS cost less than 12 KiB each', async () => {
   await warmUp();
   const before = await stats();

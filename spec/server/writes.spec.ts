@@ -95,6 +95,19 @@ describe('one write', () => {
   });
 });
 
+test('an answer that was sent has been started and is over', async () => {
+  const seen: boolean[] = [];
+  const responder: Handler = (incoming, response) => {
+    seen.push(response.started, response.over);
+    response.send(HEAD, incoming.id === 1 ? 'text' : Buffer.from('bytes'));
+    seen.push(response.started, response.over);
+  };
+  const { client } = await connect({ responder });
+  await client.send(Buffer.concat([request({ id: 1, keep }), request({ id: 2, keep })]));
+  await client.response(2);
+  expect(seen).toEqual([false, false, true, true, false, false, true, true]);
+});
+
 describe('byte for byte', () => {
   const text = (value: string): string => Buffer.from(value, 'latin1').toString('hex');
   const head = 'Status: 200 OK\r\n\r\n';

@@ -97,6 +97,17 @@ test('45 what was answered before a record breaks the protocol is sent before th
 });
 
 describe('46 a stalled request', () => {
+  test('stops no other that is seen beside it, whether kept or not, asked or not', async () => {
+    const played = calls();
+    const client = await (await start({ responder: played.handler, inputWindow: 65_536 })).connect();
+    await client.send(Buffer.concat([head({ id: 1, stdin: Buffer.alloc(4 * MiB) }), head({ id: 2, stdin: 'small' })]));
+    await played.next();
+    const other = await played.next();
+    await client.send(Buffer.concat([stream(STDIN, 1, Buffer.alloc(4 * MiB)), stream(STDIN, 2, 'small')]));
+    other.response.send(HEAD, await other.request.stdin.bytes(10));
+    expect((await client.response(2)).body).toBe('small');
+  });
+
   test('of one-byte records takes little memory', async () => {
     const played = calls();
     const client = await (await start({ responder: played.handler, inputWindow: 64 * 1024 })).connect();

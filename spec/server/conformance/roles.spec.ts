@@ -123,6 +123,21 @@ describe('44 (6.4) a Filter', () => {
     expect((await client.response()).body).toBe('done');
   });
 
+  test("with halfClose: 'finish' the end of the connection is the end of DATA", async () => {
+    for (const [length, expected] of [
+      ['', 'THE FI'],
+      ['8', 'BODY_TRUNCATED'],
+    ]) {
+      const client = await (await start({ filter, halfClose: 'finish' })).connect();
+      const given = { FCGI_DATA_LENGTH: length as string, FCGI_DATA_LAST_MOD: '1' };
+      await client.send(
+        Buffer.concat([head({ role: FILTER, keep, params: given }), record(STDIN, 1), record(DATA, 1, 'the fi')]),
+      );
+      client.end();
+      expect((await client.response()).body).toBe(`1  ${expected}`);
+    }
+  });
+
   test('that answers before DATA has ended, without KEEP_CONN: the web server gets the whole answer', async () => {
     const early: Handler = (_request, response) => response.send(HEAD, 'early');
     const client = await (await start({ filter: early })).connect();
