@@ -6,6 +6,7 @@ const STYLE = `
   body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
   nav a { margin-right: 1rem } h1 { font-size: 1.4rem } table { border-collapse: collapse; width: 100% }
   th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #ddd }
+  td { overflow-wrap: anywhere }
   th { font-weight: 600; white-space: nowrap } code, pre { font-size: .9em } form { margin: 1rem 0 }`;
 
 const PAGES: readonly [path: string, name: string][] = [
