@@ -7,6 +7,7 @@ import {
   GET_VALUES,
   GET_VALUES_RESULT,
   HEADER_LENGTH,
+  NULL_REQUEST_ID,
   PARAMS,
   UNKNOWN_TYPE,
   VERSION,
@@ -128,6 +129,7 @@ export class RecordParser {
   #isWhole(type: number, content: number): boolean {
     if (type === this.#management) {
       if (content <= this.#maxManagementBytes) return true;
+      if (this.#id !== NULL_REQUEST_ID) return false; // no management record at all (4): nobody wants its body
       throw new ProtocolError(
         'TOO_LARGE',
         `${recordName(type)} with ${content} bytes, over ${this.#maxManagementBytes}`,

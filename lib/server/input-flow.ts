@@ -5,8 +5,6 @@ import { JUST_NOW } from './channel.ts';
 import type { Input } from './input.ts';
 import type { Settings } from './options.ts';
 
-const STALL_BEFORE_SPOOLING = 1000; // ms that a handler may hold up a connection that nobody else is known to share
-
 /**
  * FastCGI has no flow control for one request, only for a connection. A handler that is slow to take its input stops the
  * reading where it is alone. Where others share the connection, what it does not take goes to a temporary file, so that one
@@ -57,6 +55,6 @@ export class InputFlow {
   isStalled(now: number): boolean {
     if (this.#pausedSince === undefined) return false;
     if (this.#pausedSince === JUST_NOW) this.#pausedSince = now;
-    return now - this.#pausedSince >= STALL_BEFORE_SPOOLING;
+    return now - this.#pausedSince >= this.#settings.stallTimeout;
   }
 }

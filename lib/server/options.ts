@@ -38,6 +38,8 @@ export interface Limits {
   writeTimeout: number;
   /** Of a kept connection without a request; longer than the web server's own, or requests may be lost. Default 75,000. */
   idleTimeout: number;
+  /** That a handler may hold up a kept connection that nobody else is known to share, by not reading. Default 1000. */
+  stallTimeout: number;
   /** For a handler to end by itself after an abort, before END_REQUEST is sent without it. Default 1000. */
   abortTimeout: number;
   /** For a web server that still sends STDIN after it was answered on a connection that is to close. Default 10,000. */
@@ -86,6 +88,7 @@ export const DEFAULTS: Limits = {
   bodyTimeout: 60_000,
   writeTimeout: 60_000,
   idleTimeout: 75_000,
+  stallTimeout: 1000,
   abortTimeout: 1000,
   lingerTimeout: 10_000,
 };

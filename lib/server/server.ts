@@ -170,7 +170,8 @@ export class Server implements Host {
 
 /** Often enough for the shortest deadline, in milliseconds. */
 function sweepInterval(settings: Settings): number {
-  const { headersTimeout, bodyTimeout, writeTimeout, idleTimeout, abortTimeout, lingerTimeout } = settings;
-  const shortest = Math.min(headersTimeout, bodyTimeout, writeTimeout, idleTimeout, abortTimeout, lingerTimeout);
-  return Math.min(1000, Math.max(10, shortest / 4));
+  const { headersTimeout, bodyTimeout, writeTimeout, idleTimeout, stallTimeout, abortTimeout, lingerTimeout } =
+    settings;
+  const timeouts = [headersTimeout, bodyTimeout, writeTimeout, idleTimeout, stallTimeout, abortTimeout, lingerTimeout];
+  return Math.min(1000, Math.max(10, Math.min(...timeouts) / 4));
 }

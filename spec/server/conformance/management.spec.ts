@@ -122,3 +122,11 @@ test('24 GET_VALUES with a request id is ignored', async () => {
   await client.sync();
   expect(management(client)).toEqual([]);
 });
+
+test('24 GET_VALUES with a request id is ignored whatever its length', async () => {
+  const client = await (await start({ responder: calls().handler })).connect();
+  const long = Buffer.alloc(65_535, 1);
+  await client.send(Buffer.concat([record(GET_VALUES, 7, long), getValues('FCGI_MPXS_CONNS')]));
+  await client.until(() => management(client).length > 0);
+  expect(client.records.map(({ type, id }) => [type, id])).toEqual([[GET_VALUES_RESULT, 0]]);
+});
