@@ -7,6 +7,8 @@ const layers = {
   client: ['protocol', 'cgi'],
   app: ['server', 'cgi', 'signals'],
   config: [],
+  prefork: ['signals'],
+  daemon: [],
 };
 
 const folders = Object.keys(layers);

@@ -99,7 +99,7 @@ test('where it cannot listen says so, and lets go what worker_started has opened
 test.each([
   ['a place that is none', { listen: 'somewhere' }, /--listen somewhere/],
   ['TCP for everybody', { listen: 'tcp:0.0.0.0:0' }, /FastCGI has no passwords/],
-  ['a bound that is none', { listen: 'tcp:127.0.0.1:0', maxRequests: 0 }, /maxRequests/],
+  ['a bound that is none', { listen: 'tcp:127.0.0.1:0', maxActiveRequests: 0 }, /maxActiveRequests/],
   ['a list of peers with a mistake', { listen: 'tcp:127.0.0.1:0', allow: ['127.0.0.1', 'x'] }, /"x" is not an IP/],
 ])('refuses %s', async (_what, options, message) => {
   await expect(serve(new Application(), options)).rejects.toThrow(message);

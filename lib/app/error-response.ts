@@ -10,6 +10,7 @@ const STATUS_OF_CODE: ReadonlyMap<unknown, number> = new Map([
   ['BODY_TRUNCATED', 400],
   ['BODY_TOO_LARGE', 413],
   ['BODY_TIMEOUT', 408],
+  ['TIMEOUT', 504],
   ['STOPPING', 503],
 ]);
 

@@ -173,7 +173,7 @@ export class HttpRequest {
     return this.#incoming.role;
   }
 
-  /** Aborts when the client or the web server gives the request up, the server stops, or a layer has called `cancel`. */
+  /** Aborts when the client, the web server or the server gives the request up, or a layer has called `cancel`. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = (this.#controller = new AbortController());

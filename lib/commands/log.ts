@@ -1,17 +1,32 @@
-// The process's log, by pino: lines for people on a terminal, JSON otherwise, always on stderr.
+// The process's log, by pino: lines for people on a terminal, JSON otherwise, on stderr or in a file.
 
 import { pino, type Logger } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
+import { LogDestination } from '../daemon/index.ts';
 
 export const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
-const STDERR = 2; // a web server that starts us gives /dev/null as stdout
+export interface LogOptions {
+  level: string;
+  /** A file to append to. Default: stderr; a web server that starts us gives /dev/null as stdout. */
+  file?: string;
+}
 
-/** A log that cannot be written, for a full disk or a reader that is gone, never ends the process. */
-export function createLog(level: string): Logger {
-  const destination = process.stderr.isTTY
-    ? pretty({ destination: STDERR, sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' })
-    : pino.destination({ fd: STDERR, sync: true });
-  destination.on('error', () => {});
-  return pino({ level }, destination);
+/** A log with the place it goes to. */
+export interface Log extends Logger {
+  readonly destination: LogDestination;
+}
+
+/** A log that cannot be written, for a full disk or a reader that is gone or stalls, never ends or blocks the process. */
+export function createLog({ level, file }: LogOptions): Log {
+  const pretty = file === undefined && process.stderr.isTTY;
+  const format = prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' });
+  const destination = new LogDestination({
+    ...(file !== undefined && { file }),
+    ...(pretty && { format: (line: string) => format(line) ?? '' }),
+    dropped: (lines) => log.warn({ lines }, 'log lines were dropped: they could not be written in time'),
+  });
+  const log = Object.assign(pino({ level }, destination), { destination });
+  process.once('exit', () => destination.flush());
+  return log;
 }

@@ -4,7 +4,10 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { callCommand } from './call.ts';
 import { configCommand } from './config.ts';
+import { CommandError } from './exit-codes.ts';
+import { runfcgiCommand } from './runfcgi.ts';
 import { serveCommand } from './serve.ts';
+import { statusCommand } from './status.ts';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
@@ -15,8 +18,10 @@ export async function main(): Promise<void> {
     .version(version)
     .showHelpAfterError('(postfork --help shows what there is)')
     .addCommand(serveCommand())
+    .addCommand(statusCommand())
     .addCommand(callCommand())
     .addCommand(configCommand())
+    .addCommand(runfcgiCommand())
     .addHelpText(
       'after',
       `
@@ -36,6 +41,6 @@ To get going:
     await program.parseAsync();
   } catch (error) {
     process.stderr.write(`postfork: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof CommandError ? error.exitCode : 1;
   }
 }

@@ -31,6 +31,7 @@ import { refuse } from './refusal.ts';
 import { Replies } from './replies.ts';
 import { RequestError } from './request-error.ts';
 import { runHandler } from './run-handler.ts';
+import { timeOut } from './time-out.ts';
 
 export class Connection implements RequestOwner {
   readonly #socket: Socket;
@@ -301,6 +302,10 @@ export class Connection implements RequestOwner {
   }
 
   #sweepRequest(request: IncomingRequest, now: number): void {
+    if (request.phase === 'handling') {
+      if (request.handledSince === JUST_NOW) request.handledSince = now;
+      if (now - request.handledSince >= this.#settings.requestTimeout) return timeOut(request, this.#settings);
+    }
     if (request.since === JUST_NOW) request.since = now;
     const quiet = now - request.since;
     if (request.phase === 'params' && quiet >= this.#settings.headersTimeout) {

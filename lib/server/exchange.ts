@@ -6,7 +6,8 @@ import type { MetaVariables } from '../cgi/index.ts';
 export interface InputStream extends AsyncIterable<Buffer> {
   /**
    * The next piece, or undefined at the end. Rejects with RequestError `BODY_TRUNCATED` where the stream ended short of
-   * its announced length (specification 6.2), `ABORTED` where the request was aborted, `BODY_TIMEOUT` where nothing came.
+   * its announced length (specification 6.2), `ABORTED` where the request was aborted, `BODY_TIMEOUT` where nothing came,
+   * `TIMEOUT` where the request was not answered in time.
    */
   read(): Promise<Buffer | undefined>;
   /** All of it, at most `maxBytes`: beyond that it rejects with RequestError `BODY_TOO_LARGE`. */
@@ -27,7 +28,7 @@ export interface Request {
   readonly stdin: InputStream;
   /** The DATA stream of a Filter; empty in other roles. */
   readonly data: InputStream;
-  /** Whether the web server has aborted the request or gone away. */
+  /** Whether the web server has aborted the request or gone away, or the server has ended it: TIMEOUT, STOPPING. */
   readonly aborted: boolean;
   /** Aborts with a RequestError when `aborted` becomes true. Made when first asked for. */
   readonly signal: AbortSignal;

@@ -43,6 +43,8 @@ export class IncomingRequest implements Request, ResponseOwner {
   phase: Phase = 'params';
   /** Its last progress, or its beginning: milliseconds or JUST_NOW. */
   since: number = JUST_NOW;
+  /** Where it is being handled, since when: milliseconds or JUST_NOW. */
+  handledSince: number = JUST_NOW;
   params: NameValues = NO_PARAMS;
   contentLength: number | undefined;
   /** The status to answer with instead of calling the handler. */

@@ -3,7 +3,7 @@
 import { isIP, isIPv4 } from 'node:net';
 import { listenerText, type Listener } from './listener.ts';
 import type { CloseOptions, Server } from './server.ts';
-import { listenUnix } from './unix-socket.ts';
+import { placeUnixSocket, type UnixSocket } from './unix-socket.ts';
 
 export interface ListenOptions {
   /** Connections that may wait to be accepted; the system caps it (net.core.somaxconn). Default 1024. */
@@ -27,7 +27,7 @@ export interface Listening {
 export async function listen(server: Server, place: Listener, options: ListenOptions = {}): Promise<Listening> {
   const backlog = options.backlog ?? 1024;
   if (place.kind === 'unix') {
-    const remove = await listenUnix(server, place, backlog);
+    const remove = await bindUnix(server, place, backlog);
     return {
       at: listenerText(place),
       close: async (closeOptions) => {
@@ -43,6 +43,21 @@ export async function listen(server: Server, place: Listener, options: ListenOpt
   return {
     at: listenerText(place.kind === 'tcp' ? { ...place, port } : place),
     close: (closeOptions) => server.close(closeOptions),
+  };
+}
+
+/** Returns what removes its file. */
+async function bindUnix(server: Server, place: UnixSocket, backlog: number): Promise<() => Promise<void>> {
+  const socket = await placeUnixSocket(place, (path) => server.bind({ path, backlog })).catch(closed(server));
+  await socket.publish().catch(closed(server));
+  return () => socket.remove();
+}
+
+/** For a server that may have been bound before something failed. */
+function closed(server: Server): (error: unknown) => Promise<never> {
+  return async (error) => {
+    await server.close({ timeout: 0 });
+    throw error;
   };
 }
 
@@ -64,17 +79,21 @@ async function bindTcp(
   backlog: number,
   restricted: boolean,
 ): Promise<void> {
-  if (!restricted && !isLoopback(host)) {
-    throw new Error(
-      `${host} can be reached by others, and FastCGI has no passwords; name who may connect (--allow 10.0.0.5, or ` +
-        'FCGI_WEB_SERVER_ADDRS), or listen on 127.0.0.1 or a unix socket',
-    );
-  }
+  checkReachable(host, restricted);
   try {
     await server.bind({ host, port, backlog });
   } catch (error) {
     throw new Error(`cannot listen on ${host}:${port}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** Throws where others could connect and nobody has said who may. */
+export function checkReachable(host: string, restricted: boolean): void {
+  if (restricted || isLoopback(host)) return;
+  throw new Error(
+    `${host} can be reached by others, and FastCGI has no passwords; name who may connect (--allow 10.0.0.5, or ` +
+      'FCGI_WEB_SERVER_ADDRS), or listen on 127.0.0.1 or a unix socket',
+  );
 }
 
 function isLoopback(host: string): boolean {

@@ -39,7 +39,7 @@ function valuesAskedFor(chunk: Buffer, start: number, end: number, settings: Set
   reader.push(chunk, start, end);
   const known = new Map([
     [MAX_CONNS, decimal(settings.maxConnections)],
-    [MAX_REQS, decimal(settings.maxRequests)],
+    [MAX_REQS, decimal(settings.maxActiveRequests)],
     [MPXS_CONNS, settings.multiplex ? '1' : '0'],
   ]);
   const asked = new Set([...reader.finish()].map(([name]) => name));

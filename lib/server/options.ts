@@ -17,7 +17,7 @@ export interface Limits {
   /** Open connections; a further one is closed at once. Default 10,000, or 64 less than the files the process may open. */
   maxConnections: number;
   /** Active requests on all connections; a further one gets a complete 503 answer. Default 10,000. */
-  maxRequests: number;
+  maxActiveRequests: number;
   /** Active requests on one connection; a further one is ended with OVERLOADED. Default 100; 1 without `multiplex`. */
   maxRequestsPerConnection: number;
   /** Bytes of one request's PARAMS; more is answered with 431. Default 1 MiB. */
@@ -34,6 +34,11 @@ export interface Limits {
   headersTimeout: number;
   /** Without a byte of STDIN while a handler waits for it. Default 60,000. */
   bodyTimeout: number;
+  /**
+   * From the call of a request's handler to the end of its answer; then a complete 504 answer, or a cut where the head was
+   * sent. An answer that streams for long is cut too. Default: Infinity, none.
+   */
+  requestTimeout: number;
   /** Without progress in sending. Default 60,000. */
   writeTimeout: number;
   /** Of a kept connection without a request; longer than the web server's own, or requests may be lost. Default 75,000. */
@@ -55,7 +60,7 @@ export interface ServerOptions extends Partial<Limits> {
   filter?: Handler;
   /** Whether several requests may be active on one connection (FCGI_MPXS_CONNS). Default true. */
   multiplex?: boolean;
-  /** How overload beyond `maxRequests` is said: a complete 503 `response` (default), or a bare OVERLOADED `status`. */
+  /** How overload beyond `maxActiveRequests` is said: a complete 503 `response` (default), or a bare OVERLOADED `status`. */
   overload?: 'response' | 'status';
   /** What a web server's half-close means for its active requests: `abort` (default), or `finish` them. */
   halfClose?: 'abort' | 'finish';
@@ -77,7 +82,7 @@ const silent: Logger = { debug: nothing, info: nothing, warn: nothing, error: no
 
 export const DEFAULTS: Limits = {
   maxConnections: 10_000,
-  maxRequests: 10_000,
+  maxActiveRequests: 10_000,
   maxRequestsPerConnection: 100,
   maxParamsBytes: 1024 * 1024,
   maxParams: 1000,
@@ -86,6 +91,7 @@ export const DEFAULTS: Limits = {
   outputBuffer: 64 * 1024,
   headersTimeout: 10_000,
   bodyTimeout: 60_000,
+  requestTimeout: Infinity,
   writeTimeout: 60_000,
   idleTimeout: 75_000,
   stallTimeout: 1000,
@@ -93,7 +99,7 @@ export const DEFAULTS: Limits = {
   lingerTimeout: 10_000,
 };
 
-/** Options with their defaults. Throws RangeError for a bound that is not a positive number. */
+/** Options with their defaults. Throws RangeError for a bound that is not a positive number; Infinity is one. */
 export function settingsOf(options: ServerOptions): Settings {
   const limits = { ...DEFAULTS, maxConnections: Math.min(DEFAULTS.maxConnections, connectionsPossible()) };
   for (const name of Object.keys(DEFAULTS) as (keyof Limits)[]) {

@@ -10,3 +10,13 @@ export function refuse(response: Response, status: number, appStatus = 0): void 
   if (status === 503) fields.push('Retry-After', '1');
   response.send(formatResponseHead(status, fields), body, appStatus);
 }
+
+/**
+ * No answer, or no more of it, will come from the handler: before the head that is a refusal, after it the web server must see
+ * that the answer is cut. `why` goes to its error log.
+ */
+export function giveUp(response: Response, status: number, why: string): void {
+  response.stderr(why);
+  if (response.started) response.cut();
+  else refuse(response, status, 1);
+}

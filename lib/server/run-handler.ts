@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import type { Handler } from './exchange.ts';
 import type { IncomingRequest } from './incoming-request.ts';
 import type { Logger } from './options.ts';
-import { refuse } from './refusal.ts';
+import { giveUp } from './refusal.ts';
 
 /**
  * `onEnded` is called once, when the handler has ended. One that returns a promise must have answered by the end of it:
@@ -38,15 +38,11 @@ export function runHandler(handler: Handler, request: IncomingRequest, log: Logg
   );
 }
 
-/** Before the head an error is a 500; after it the web server must see that the answer is cut. */
+/** Before the head an error is a 500. */
 function fail(request: IncomingRequest, error: unknown, log: Logger): void {
   if (request.aborted) log.debug({ err: error }, 'a handler failed after its request was aborted');
   else log.error({ err: error }, 'a handler failed');
-  const { response } = request;
-  if (response.over) return;
-  response.stderr(`a handler failed: ${messageOf(error)}`);
-  if (response.started) response.cut();
-  else refuse(response, 500, 1);
+  if (!request.response.over) giveUp(request.response, 500, `a handler failed: ${messageOf(error)}`);
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<void> {

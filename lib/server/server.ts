@@ -33,6 +33,7 @@ export class Server implements Host {
   readonly #connections: Set<Connection> = new Set();
   readonly #net: NetServer;
   #requests = 0;
+  #served = 0;
   #running = 0;
   #sweeping: NodeJS.Timeout | undefined;
   #idleTimeout: number;
@@ -60,6 +61,11 @@ export class Server implements Host {
   /** Active requests. */
   get requests(): number {
     return this.#requests;
+  }
+
+  /** Requests that were handed to a handler since the server was made; refused ones are not among them. */
+  get served(): number {
+    return this.#served;
   }
 
   /** Open connections. */
@@ -105,7 +111,7 @@ export class Server implements Host {
   }
 
   admit(): boolean {
-    if (this.#requests >= this.settings.maxRequests) return false;
+    if (this.#requests >= this.settings.maxActiveRequests) return false;
     this.#requests += 1;
     return true;
   }
@@ -115,6 +121,7 @@ export class Server implements Host {
   }
 
   handlerStarted(): void {
+    this.#served += 1;
     this.#running += 1;
   }
 
@@ -170,8 +177,9 @@ export class Server implements Host {
 
 /** Often enough for the shortest deadline, in milliseconds. */
 function sweepInterval(settings: Settings): number {
-  const { headersTimeout, bodyTimeout, writeTimeout, idleTimeout, stallTimeout, abortTimeout, lingerTimeout } =
-    settings;
-  const timeouts = [headersTimeout, bodyTimeout, writeTimeout, idleTimeout, stallTimeout, abortTimeout, lingerTimeout];
-  return Math.min(1000, Math.max(10, Math.min(...timeouts) / 4));
+  const { headersTimeout, bodyTimeout, requestTimeout, writeTimeout } = settings;
+  const { idleTimeout, stallTimeout, abortTimeout, lingerTimeout } = settings;
+  const ofRequests = Math.min(headersTimeout, bodyTimeout, requestTimeout, stallTimeout, abortTimeout);
+  const ofConnections = Math.min(writeTimeout, idleTimeout, lingerTimeout);
+  return Math.min(1000, Math.max(10, Math.min(ofRequests, ofConnections) / 4));
 }

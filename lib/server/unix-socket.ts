@@ -3,7 +3,6 @@
 import { chmod, chown, lstat, readFile, rename, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
-import type { Server } from './server.ts';
 
 const MAX_PATH = 107; // sun_path has 108 bytes with its end; Node cuts a longer path off silently
 
@@ -15,16 +14,23 @@ export interface UnixSocket {
   group: string | undefined;
 }
 
+/** A socket that is bound under a temporary name. */
+export interface PlacedSocket {
+  /** Put it in place, over what an earlier process has left there. */
+  publish(): Promise<void>;
+  /** Take the file away, wherever it is, if it is still ours. */
+  remove(): Promise<void>;
+}
+
 /**
- * Listen on a path: bound under a temporary name, given its mode and group, then renamed into place, so that it is never
- * there without being ready and what an earlier process left is replaced in one step. Returns what removes it.
- * Rejects where something else than a socket is at the path, or a server that answers.
+ * Bind a path: under a temporary name, with its mode and group. Put in place by a rename it is never there without being
+ * ready, and what an earlier process left is replaced in one step. Rejects where something else than a socket is at the
+ * path, or a server that answers.
  */
-export async function listenUnix(
-  server: Server,
+export async function placeUnixSocket(
   { path, mode, group }: UnixSocket,
-  backlog: number,
-): Promise<() => Promise<void>> {
+  bind: (temporary: string) => Promise<void>,
+): Promise<PlacedSocket> {
   const temporary = join(dirname(path), `.${process.pid}.${Math.random().toString(36).slice(2, 8)}`);
   for (const name of [path, temporary]) {
     if (Buffer.byteLength(name) > MAX_PATH) {
@@ -33,7 +39,7 @@ export async function listenUnix(
   }
   await makeWay(path);
   try {
-    await server.bind({ path: temporary, backlog });
+    await bind(temporary);
   } catch (error) {
     throw explained(error as NodeJS.ErrnoException, path);
   }
@@ -41,11 +47,16 @@ export async function listenUnix(
     if (group !== undefined) await chown(temporary, -1, await groupId(group));
     await chmod(temporary, mode);
     const { ino } = await lstat(temporary);
-    await rename(temporary, path);
-    return () => removeIfOurs(path, ino);
+    let published = false;
+    return {
+      publish: async () => {
+        await rename(temporary, path);
+        published = true;
+      },
+      remove: () => removeIfOurs(published ? path : temporary, ino),
+    };
   } catch (error) {
     await unlink(temporary).catch(() => {}); // the error that matters is the first
-    await server.close({ timeout: 0 });
     throw error;
   }
 }

@@ -9,4 +9,11 @@ export {
   type RequestStarted,
 } from './request-signals.ts';
 export { Signal, receiver, type ConnectOptions, type Receiver, type SignalEvent, type SignalResult } from './signal.ts';
-export { worker_started, worker_stopping, type WorkerEvent } from './worker-signals.ts';
+export {
+  after_fork,
+  before_fork,
+  worker_started,
+  worker_stopping,
+  type ForkEvent,
+  type WorkerEvent,
+} from './worker-signals.ts';

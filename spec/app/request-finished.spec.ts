@@ -1,7 +1,15 @@
 // request_finished is sent exactly once for every request whose request_started was sent, on every way a request can end.
 
 import fc from 'fast-check';
-import { HttpResponse, serve, timeout, type HttpRequest, type ServeOptions, type Serving } from '../../lib/index.ts';
+import {
+  errorPage,
+  HttpResponse,
+  serve,
+  timeout,
+  type HttpRequest,
+  type ServeOptions,
+  type Serving,
+} from '../../lib/index.ts';
 import { BEHAVIOURS, lives, type Behaviour, type Life, type Lives } from '../support/lifecycle.ts';
 import { Mailbox } from '../support/mailbox.ts';
 import { RawClient, turn } from '../support/raw-client.ts';
@@ -246,6 +254,50 @@ test('comes once where a time-out has answered and the handler goes on', async (
   expect(log.all[0]?.events).toEqual(['started', 'handled', ...FINISHED]);
 });
 
+describe('comes once where the server has ended it at requestTimeout, for a request that', () => {
+  test.each(named('abort'))('%s', async (_name, behaviour) => {
+    await onStage(
+      async ({ send }) => {
+        const { client, life } = await send(behaviour);
+        expect(await seen(client)).toBe(behaviour.silent ? 'ended with 1' : 'cut off'); // a 504, or no end
+        await life.finished;
+        expect(told(life)).toEqual([
+          ['RequestError: the request ended: it was not answered within requestTimeout, 50 ms'],
+          0,
+        ]);
+      },
+      { requestTimeout: 50 },
+    );
+  });
+
+  test('goes on and answers late', async () => {
+    const log = await onStage(
+      async ({ send, lives: { application } }) => {
+        application.use(errorPage()); // it is not asked: no layer waits for the handler
+        const { client, life } = await send(hanging);
+        expect((await client.response()).body).toBe('504 Gateway Timeout\n');
+        expect(application.active).toBe(1);
+        life.release();
+        await life.finished;
+        expect(life.errors).toEqual([expect.objectContaining({ code: 'TIMEOUT' })]);
+      },
+      { requestTimeout: 50 },
+    );
+    expect(log.all[0]?.events).toEqual(['started', 'handled', ...FINISHED]);
+  });
+
+  test('never ends, when the worker stops', async () => {
+    const log = await onStage(
+      async ({ send }) => {
+        const { client } = await send(hanging);
+        expect((await client.response()).status).toBe(504);
+      },
+      { requestTimeout: 50 },
+    );
+    expect(log.all[0]?.events).toEqual(['started', 'handled', ...FINISHED]);
+  });
+});
+
 test('has come once and for all where a worker has not waited for receivers of request_started', async () => {
   const gate = new Mailbox<void>();
   const handle = jest.fn(() => 'ok');
@@ -282,14 +334,14 @@ test('does not come for what never was a request: neither signal', async () => {
       await client.send(request({ id: 1, keep: true, params: paramsFor(first) }));
       await first.life.begun;
       const [one, other, third] = others;
-      await client.send(request({ id: 2, keep: true, params: paramsFor(one) })); // over maxRequests: 503
+      await client.send(request({ id: 2, keep: true, params: paramsFor(one) })); // over maxActiveRequests: 503
       await client.send(request({ id: 3, keep: true, role: 2, params: paramsFor(other) })); // no such role
       await client.send(request({ id: 4, keep: true, params: { ...paramsFor(third), CONTENT_LENGTH: 'x' } }));
       expect((await client.response(2)).status).toBe(503);
       expect((await client.response(3)).protocolStatus).toBe(3);
       await client.response(4);
     },
-    { maxRequests: 1 },
+    { maxActiveRequests: 1 },
   );
   expect(log.all.map(({ events }) => events.length > 0)).toEqual([true, false, false, false]);
 });
@@ -400,7 +452,10 @@ const connections = fc.array(
 
 test('whatever requests do and wherever web servers leave: one request_finished for one request_started', async () => {
   let finished = 0;
-  const options = fc.record({ halfClose: fc.constantFrom<'abort' | 'finish'>('abort', 'finish') });
+  const options = fc.record({
+    halfClose: fc.constantFrom<'abort' | 'finish'>('abort', 'finish'),
+    requestTimeout: fc.constantFrom(Infinity, Infinity, 10),
+  });
   await fc.assert(
     fc.asyncProperty(connections, options, fc.boolean(), async (all, serveOptions, closeAtOnce) => {
       const log = await onStage(async (stage) => {

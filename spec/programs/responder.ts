@@ -21,6 +21,7 @@ const responder: Handler = async ({ params, stdin }, response) => {
     response.send(HEAD, JSON.stringify({ rss, used: heapUsed + external, requests, connections }));
     return;
   }
+  if (uri === '/pid') return response.send(HEAD, String(process.pid));
   if (params.get('REQUEST_METHOD') === 'POST') console.log(`request ${uri}`);
   let body: string;
   try {

@@ -21,8 +21,8 @@ describe('options', () => {
   });
 
   test('have defaults, and `undefined` is one of them', () => {
-    expect(new Server({ maxRequests: undefined } as unknown as ServerOptions).settings).toMatchObject({
-      maxRequests: 10_000,
+    expect(new Server({ maxActiveRequests: undefined } as unknown as ServerOptions).settings).toMatchObject({
+      maxActiveRequests: 10_000,
       maxRequestsPerConnection: 100,
       headersTimeout: 10_000,
       multiplex: true,
@@ -38,7 +38,7 @@ describe('options', () => {
   });
 
   test('bounds without end are told to web servers as a number', async () => {
-    const client = await (await start({ maxRequests: Infinity, maxConnections: 1e9 })).connect();
+    const client = await (await start({ maxActiveRequests: Infinity, maxConnections: 1e9 })).connect();
     await client.send(getValues('FCGI_MAX_REQS', 'FCGI_MAX_CONNS'));
     const { content } = await client.record(10, 0);
     expect(content.toString('latin1').slice(2)).toBe('FCGI_MAX_CONNS1000000000\x0d\x0aFCGI_MAX_REQS2147483647');
@@ -134,10 +134,32 @@ describe('what a web server asks for without taking it', () => {
   });
 });
 
+test('`served` counts what was handed to a handler, and nothing that was refused', async () => {
+  const played = calls();
+  const running = await start({ responder: played.handler, maxActiveRequests: 2 });
+  const client = await running.connect();
+  expect(running.server.served).toBe(0);
+  await client.send(
+    Buffer.concat([
+      request({ id: 1, keep, role: 9 }), // UNKNOWN_ROLE
+      request({ id: 2, keep, params: { CONTENT_LENGTH: 'x' } }), // 400
+      begin(3, { keep }),
+      record(2, 3), // aborted in its PARAMS
+    ]),
+  );
+  await client.response(3);
+  await client.send(Buffer.concat([4, 5, 6].map((id) => request({ id, keep })))); // the last one: 503
+  expect((await client.response(6)).status).toBe(503);
+  expect(running.server.served).toBe(2);
+  for (let i = 0; i < 2; i++) (await played.next()).response.send(HEAD, '');
+  await client.response(5);
+  expect([running.server.served, running.server.requests]).toEqual([2, 0]);
+});
+
 describe('what a request may hold', () => {
-  test('of several connections each has its own bound, all together maxRequests', async () => {
+  test('of several connections each has its own bound, all together maxActiveRequests', async () => {
     const played = calls();
-    const running = await start({ responder: played.handler, maxRequests: 3, maxRequestsPerConnection: 2 });
+    const running = await start({ responder: played.handler, maxActiveRequests: 3, maxRequestsPerConnection: 2 });
     const [one, two] = [await running.connect(), await running.connect()];
     await one.send(Buffer.concat([1, 2, 3].map((id) => request({ id, keep }))));
     expect((await one.response(3)).protocolStatus).toBe(2);
@@ -153,7 +175,7 @@ describe('what a request may hold', () => {
   });
 
   test('a request that is aborted in its PARAMS, or whose connection is lost, counts no more', async () => {
-    const running = await start({ responder: ok, maxRequests: 1 });
+    const running = await start({ responder: ok, maxActiveRequests: 1 });
     const client = await running.connect();
     await client.send(Buffer.concat([begin(1, { keep }), record(2, 1), begin(1, { keep })]));
     await client.response();

@@ -35,10 +35,14 @@ export const IPV6: boolean = Object.values(networkInterfaces()).some((all) =>
   all?.some(({ address }) => address === '::1'),
 );
 
-/** Words of a command that serves an application module by the built `postfork`. Options of `postfork serve` may follow. */
+/**
+ * Words of a command that serves an application module by the built `postfork`, in one process unless `--method` says
+ * otherwise. Options of `postfork serve` may follow.
+ */
 export function serveCommand(module: string, ...options: string[]): string[] {
   if (!existsSync(CLI)) throw new Error(`${CLI} is not there: run npm run build`);
-  return ['/usr/bin/env', 'node', CLI, 'serve', module, ...options];
+  const method = options.includes('--method') ? [] : ['--method', 'single'];
+  return ['/usr/bin/env', 'node', CLI, 'serve', module, ...method, ...options];
 }
 
 /** Start `postfork serve`, on a unix socket unless `--listen` is among the options. Resolves when it accepts connections. */

@@ -13,7 +13,7 @@ export interface AccessEntry {
   target: string;
   /** Such as HTTP/1.1. */
   protocol: string;
-  /** 499 where the client, or the web server, left before there was an answer. */
+  /** 499 where the client, or the web server, left before there was an answer; 504 where the server gave it at requestTimeout. */
   status: number;
   /** Of the body, as handed to the web server. */
   bytes: number;

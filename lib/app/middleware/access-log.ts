@@ -19,6 +19,7 @@ export interface AccessLogOptions {
 
 const FORMATS: Readonly<Record<string, AccessFormat>> = { common, combined, json };
 const GIVEN_UP = 499; // nginx's word for a client that has gone before the answer
+const TIMED_OUT = 504; // as the server answers by itself at requestTimeout
 
 /** A request that is not over. */
 interface Open {
@@ -120,9 +121,13 @@ function entryOf(request: HttpRequest, entry: Open, error: unknown): AccessEntry
 function outcomeOf(request: HttpRequest, entry: Open, error: unknown): { status: number; bytes: number } {
   const { response, streamed } = entry;
   if (response !== undefined && streamed !== undefined) return { status: response.status, bytes: streamed };
-  if (response === undefined || request.aborted) return { status: GIVEN_UP, bytes: 0 };
+  if (response === undefined || request.aborted) return { status: isTimeout(error) ? TIMED_OUT : GIVEN_UP, bytes: 0 };
   if (error !== undefined) return { status: 500, bytes: 0 }; // the answer could not be begun; the application's has no length
   const { status, headers } = response;
   const hasBody = request.sentMethod !== 'HEAD' && !isBodyless(status);
   return { status, bytes: hasBody ? Number(headers.get('Content-Length') ?? 0) : 0 }; // as it was sent
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'TIMEOUT';
 }

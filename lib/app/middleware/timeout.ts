@@ -10,7 +10,7 @@ const MAX = 2 ** 31 - 1; // what a timer can wait
 /**
  * Answer with 504 where the layers within have not answered after `ms` milliseconds. `request.signal` aborts then, so that they
  * can stop; what they answer later is dropped. The time is that to the answer: the body of a stream may take longer.
- * request_finished does not wait for the late handler. Throws RangeError for a time that no timer can wait.
+ * request_finished does not wait for the late handler. The server's `requestTimeout` bounds the whole of every answer. Throws RangeError for a time that no timer can wait.
  */
 export function timeout(ms: number): Middleware {
   if (!(ms > 0 && ms <= MAX)) throw new RangeError(`timeout: ${ms} is not 0 to ${MAX} ms`);

@@ -18,6 +18,7 @@ import {
 } from '../../../lib/app/index.ts';
 import { lineWriter } from '../../../lib/app/middleware/line-writer.ts';
 import { serve } from '../../../lib/serve.ts';
+import { RequestError } from '../../../lib/server/index.ts';
 import { Mailbox } from '../../support/mailbox.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 
@@ -169,6 +170,15 @@ describe('the status and the bytes', () => {
       return 'too late';
     };
     expect(await logged(handler, { signal: abort.signal })).toMatchObject({ status: 499, bytes: 0 });
+  });
+
+  test('of a request that the server has answered at its time-out are 504 and none', async () => {
+    const abort = new AbortController();
+    const handler = (): string => {
+      abort.abort(new RequestError('TIMEOUT', 'too long'));
+      return 'too late';
+    };
+    expect(await logged(handler, { signal: abort.signal })).toMatchObject({ status: 504, bytes: 0 });
   });
 
   test('of a request whose worker did not wait for its answer are 499 and none', async () => {

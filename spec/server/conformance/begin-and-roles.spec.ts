@@ -90,7 +90,7 @@ describe('27 (5.5) a second request when multiplexing is off', () => {
 describe('28 (5.5) more requests than there may be', () => {
   test('are answered with a complete 503 and Retry-After; once there is room again they are served', async () => {
     const played = calls();
-    const running = await start({ responder: played.handler, maxRequests: 2 });
+    const running = await start({ responder: played.handler, maxActiveRequests: 2 });
     const [client, other] = [await running.connect(), await running.connect()];
     await client.send(Buffer.concat([request({ id: 1, keep }), request({ id: 2, keep })]));
     const first = await played.next();
@@ -110,7 +110,7 @@ describe('28 (5.5) more requests than there may be', () => {
 
   test("with overload: 'status' END_REQUEST says OVERLOADED", async () => {
     const played = calls();
-    const running = await start({ responder: played.handler, maxRequests: 1, overload: 'status' });
+    const running = await start({ responder: played.handler, maxActiveRequests: 1, overload: 'status' });
     const client = await running.connect();
     await client.send(Buffer.concat([request({ id: 1, keep }), request({ id: 2, keep })]));
     await expectEnd(client, 2, OVERLOADED);

@@ -275,7 +275,7 @@ const CASES: Case[] = [
       getValues('FCGI_OTHER'),
       record(GET_VALUES, 0),
     ),
-    options: { maxConnections: 12, maxRequests: 34 },
+    options: { maxConnections: 12, maxActiveRequests: 34 },
     check: values('\x0e\x02FCGI_MAX_CONNS12\x0d\x02FCGI_MAX_REQS34\x0f\x01FCGI_MPXS_CONNS1', '', ''),
   },
   {

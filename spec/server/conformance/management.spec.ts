@@ -50,7 +50,7 @@ test('20 (4.1) GET_VALUES is answered before, between and in the middle of reque
 
 describe('21 (4.1) the answer', () => {
   test('has what was asked for and is understood, in one record with id 0', async () => {
-    const client = await (await start({ maxConnections: 7, maxRequests: 1234 })).connect();
+    const client = await (await start({ maxConnections: 7, maxActiveRequests: 1234 })).connect();
     expect(await answer(client, getValues('FCGI_MAX_REQS', 'FCGI_NO_SUCH', 'FCGI_MAX_REQS'))).toBe(
       '\x0d\x04FCGI_MAX_REQS1234',
     );
@@ -61,7 +61,7 @@ describe('21 (4.1) the answer', () => {
   });
 
   test('values in the query are ignored', async () => {
-    const client = await (await start({ maxRequests: 5 })).connect();
+    const client = await (await start({ maxActiveRequests: 5 })).connect();
     expect(await answer(client, record(GET_VALUES, 0, pairs({ FCGI_MAX_REQS: '99' })))).toBe('\x0d\x01FCGI_MAX_REQS5');
   });
 

@@ -1,0 +1,57 @@
+// What runs in a worker's process, or in the zygote's: an application behind a server.
+
+import type { Logger } from 'pino';
+import type { Application } from '../app/index.ts';
+import { dropPrivileges, type Identity } from '../daemon/index.ts';
+import { runWorker, runZygote, type WorkerProgram } from '../prefork/index.ts';
+import { serve, type ServeOptions } from '../serve.ts';
+import { loadApplication } from './load-application.ts';
+import { createLog } from './log.ts';
+
+/** What the arbiter's command tells its workers. It goes through JSON. */
+export interface ApplicationSettings {
+  file: string;
+  mount?: string;
+  /** Options of `serve`, without `listen`. */
+  serve: Omit<ServeOptions, 'listen' | 'log'>;
+  logLevel: string;
+  /** What to be before the application is loaded. */
+  identity?: Identity;
+}
+
+/** Live as what this process was started for. */
+export async function workerProcess(method: string | undefined): Promise<void> {
+  if (method === 'zygote') await runZygote(new ApplicationProgram());
+  else await runWorker(new ApplicationProgram());
+}
+
+class ApplicationProgram implements WorkerProgram {
+  #application: Application | undefined;
+  #log: Logger | undefined;
+
+  async load(settings: unknown): Promise<void> {
+    const { file, mount, identity } = settings as ApplicationSettings;
+    if (identity !== undefined) dropPrivileges(identity);
+    this.#application = await loadApplication(file);
+    if (mount !== undefined) this.#application.mountAt(mount);
+  }
+
+  log(settings: unknown): Logger {
+    this.#log = createLog({ level: (settings as ApplicationSettings).logLevel });
+    return this.#log;
+  }
+
+  async serve(settings: unknown, listener: number): ReturnType<WorkerProgram['serve']> {
+    const options = (settings as ApplicationSettings).serve;
+    const application = this.#application as Application;
+    const { server, close } = await serve(application, {
+      ...options,
+      listen: `fd:${listener}`,
+      ...(this.#log !== undefined && { log: this.#log }),
+    });
+    return {
+      load: () => ({ active: server.requests, connections: server.connections, served: server.served }),
+      close,
+    };
+  }
+}

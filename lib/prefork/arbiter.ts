@@ -1,0 +1,314 @@
+// Arbiter: keeps as many workers serving as are wanted, replaces those that die, and changes generations without a gap.
+
+import { availableParallelism } from 'node:os';
+import { Generation } from './generation.ts';
+import type { Logger } from './logger.ts';
+import { Respawn } from './respawn.ts';
+import { Scaler, type Scaling } from './scaling.ts';
+import { arbiterStatus, type ArbiterStatus } from './status.ts';
+import { Worker, type WorkerDeadlines } from './worker.ts';
+import type { Exit, WorkerProcess, WorkerSource } from './worker-source.ts';
+
+export interface ArbiterOptions extends WorkerDeadlines {
+  scaling: Scaling;
+  /** Where a generation's workers come from; called once for each, in the arbiter's working directory. */
+  source: () => WorkerSource;
+  log: Logger;
+  /** A worker has begun: somebody must read what it writes. */
+  onWorker: (process: WorkerProcess) => void;
+  /** The JavaScript stack of a worker whose event loop does not turn, where it can be had. */
+  stackOf?: (process: WorkerProcess) => Promise<string | undefined>;
+  /** Calls back once when a client waits on the listening socket; only asked while there are no workers. */
+  onWaiting?: (callback: () => void) => void;
+}
+
+/** The workers of a new generation do not come up. The generation that serves, if there is one, goes on. */
+export class BootError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'BootError';
+  }
+}
+
+const TICK = 250; // ms
+const NAP = 1000; // ms that a tick may be late; more is a process that was stopped
+const AT_ONCE = Math.max(2, availableParallelism()); // workers that boot at the same time
+
+export class Arbiter {
+  readonly #options: ArbiterOptions;
+  readonly #log: Logger;
+  readonly #scaler: Scaler;
+  readonly #respawn: Respawn = new Respawn();
+  readonly #generations: Set<Generation> = new Set();
+  readonly #startedAt: number = Date.now();
+  #current: Generation | undefined;
+  #numbers = 0;
+  #reloading: Promise<void> | undefined;
+  #again: Promise<void> | undefined; // the reload that was asked for while one went on
+  #ticking: NodeJS.Timeout | undefined;
+  #tickedAt = 0;
+  #watching = false;
+  #closing: Promise<unknown> = Promise.resolve(); // of sources
+  #onEmpty: (() => void) | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /** Throws RangeError for a scaling whose numbers contradict each other. */
+  constructor(options: ArbiterOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#scaler = new Scaler(options.scaling);
+  }
+
+  /** Make the first generation. Rejects with a BootError where one of its workers does not start. */
+  async start(): Promise<void> {
+    this.#tickedAt = performance.now();
+    this.#ticking = setInterval(() => this.#tick(), TICK);
+    await this.#bootGeneration();
+  }
+
+  /**
+   * Replace all workers by new ones, of the code as it is now. The new ones are ready before the old ones drain. Rejects with
+   * a BootError where they do not start: then the old ones serve on. Asked again meanwhile, it is done once more.
+   */
+  reload(): Promise<void> {
+    if (this.#stopped !== undefined) return Promise.resolve();
+    if (this.#reloading === undefined) {
+      this.#respawn.forgive();
+      this.#reloading = this.#bootGeneration().finally(() => (this.#reloading = undefined));
+      return this.#reloading;
+    }
+    this.#again ??= this.#reloading
+      .catch(() => {}) // whoever asked for that one knows
+      .then(() => {
+        this.#again = undefined;
+        return this.reload();
+      });
+    return this.#again;
+  }
+
+  /** One worker more, or one less. */
+  resize(by: 1 | -1): void {
+    this.#scaler.resize(by);
+    this.#respawn.forgive();
+    this.#manage();
+  }
+
+  /** Drain all workers for `timeout` ms and kill those that do not leave. A second call with a shorter time hurries them. */
+  stop(timeout: number): Promise<void> {
+    this.#stopped ??= new Promise<void>((resolve) => (this.#onEmpty = resolve)).then(() =>
+      clearInterval(this.#ticking),
+    );
+    for (const generation of [...this.#generations]) {
+      generation.boot?.reject(new BootError('stopped before the workers were ready'));
+      this.#retire(generation, timeout);
+    }
+    this.#manage();
+    return this.#stopped;
+  }
+
+  status(): ArbiterStatus {
+    const state =
+      this.#stopped !== undefined
+        ? 'stopping'
+        : this.#current === undefined
+          ? 'starting'
+          : this.#reloading !== undefined
+            ? 'reloading'
+            : 'running';
+    return arbiterStatus(state, this.#startedAt, this.#current?.number ?? 0, this.#scaler.wanted, this.#workers);
+  }
+
+  get #workers(): Worker[] {
+    return [...this.#generations].flatMap(({ workers }) => [...workers]);
+  }
+
+  /** Have a new generation ready, then let the one before go. */
+  async #bootGeneration(): Promise<void> {
+    const generation = new Generation(++this.#numbers, this.#options.source());
+    const serving = this.#current?.ready.length ?? 0;
+    const wanted = Math.max(1, this.#scaler.wanted, serving);
+    this.#generations.add(generation);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        generation.boot = { wanted, resolve, reject };
+        this.#manage();
+      });
+    } catch (error) {
+      this.#retire(generation, 0);
+      throw error;
+    } finally {
+      generation.boot = undefined;
+    }
+    const before = this.#current;
+    this.#current = generation;
+    if (before !== undefined) this.#retire(before, this.#options.stopTimeout);
+    this.#manage();
+  }
+
+  #retire(generation: Generation, timeout: number): void {
+    generation.retire(timeout);
+    this.#sweepOut(generation);
+  }
+
+  /** Make what is missing, dismiss what is too much. */
+  #manage(): void {
+    for (const generation of this.#generations) {
+      if (generation.boot !== undefined) this.#fill(generation, generation.boot.wanted);
+    }
+    const current = this.#current;
+    if (this.#stopped !== undefined) {
+      if (this.#generations.size === 0) this.#onEmpty?.();
+    } else if (current !== undefined && !current.retired) {
+      if (performance.now() >= this.#respawn.from) this.#fill(current, this.#scaler.wanted);
+      this.#thin(current);
+      this.#watch(current);
+    }
+  }
+
+  #fill(generation: Generation, wanted: number): void {
+    const fresh = generation.ready.filter(({ worn }) => !worn).length;
+    let coming = generation.coming;
+    for (; fresh + coming < wanted && coming < AT_ONCE; coming++) void this.#make(generation);
+  }
+
+  /** Workers beyond what is wanted leave: those that are worn, then those that have had nothing to do for longest. */
+  #thin(generation: Generation): void {
+    const ready = generation.ready;
+    const surplus = ready.length - this.#scaler.wanted;
+    if (surplus <= 0) return;
+    ready.sort((a, b) => Number(b.worn) - Number(a.worn) || a.load.active - b.load.active || a.idleSince - b.idleSince);
+    for (const worker of ready.slice(0, surplus)) {
+      this.#log.debug({ worker: worker.pid }, worker.worn ? 'a worn worker leaves' : 'a worker too many leaves');
+      worker.drain(this.#options.stopTimeout);
+    }
+  }
+
+  /** On demand: without workers, somebody must see that a client waits. */
+  #watch(generation: Generation): void {
+    const { onWaiting } = this.#options;
+    if (onWaiting === undefined || this.#watching || this.#scaler.wanted > 0) return;
+    if (generation.ready.length + generation.coming > 0) return;
+    this.#watching = true;
+    onWaiting(() => {
+      this.#watching = false;
+      this.#scaler.wake();
+      this.#manage();
+    });
+  }
+
+  async #make(generation: Generation): Promise<void> {
+    generation.ordered += 1;
+    try {
+      const process = await generation.source.make();
+      const worker = new Worker(generation.number, process, this.#options, {
+        onReady: () => this.#onReady(generation, worker),
+        onChange: () => {
+          if (worker.worn || worker.state === 'draining') this.#manage();
+        },
+        onGone: (_worker, exit) => this.#onGone(generation, worker, exit),
+      });
+      generation.workers.add(worker);
+      this.#options.onWorker(process);
+      if (generation.retired) worker.kill();
+    } catch (error) {
+      this.#onBootFailed(generation, error as Error);
+    } finally {
+      generation.ordered -= 1;
+      this.#sweepOut(generation);
+      this.#manage();
+    }
+  }
+
+  #onReady(generation: Generation, worker: Worker): void {
+    const took = Math.round(performance.now() - worker.startedAt);
+    this.#log.info({ worker: worker.pid, generation: generation.number }, `a worker is ready after ${took} ms`);
+    const { boot } = generation;
+    if (boot !== undefined && generation.ready.length >= boot.wanted) boot.resolve();
+    this.#manage();
+  }
+
+  #onGone(generation: Generation, worker: Worker, exit: Exit): void {
+    generation.workers.delete(worker);
+    const how = endText(exit);
+    const fields = { worker: worker.pid, generation: generation.number };
+    if (worker.dismissed || (worker.state === 'draining' && exit.code === 0)) {
+      this.#log.info(fields, `a worker is gone: ${how}`);
+    } else if (worker.state === 'booting') {
+      this.#onBootFailed(generation, new BootError(worker.failure ?? `a worker ended before it was ready: ${how}`));
+    } else {
+      const age = Math.round((performance.now() - worker.startedAt) / 1000);
+      this.#log.error({ ...fields, active: worker.load.active }, `a worker died after ${age} s: ${how}`);
+      if (exit.signal !== 'SIGKILL') this.#respawn.died('crash', performance.now());
+    }
+    this.#sweepOut(generation);
+    this.#manage();
+  }
+
+  #onBootFailed(generation: Generation, error: Error): void {
+    if (generation.boot !== undefined) {
+      generation.boot.reject(error instanceof BootError ? error : new BootError(error.message, { cause: error }));
+    } else if (!generation.retired) {
+      this.#respawn.died('boot', performance.now());
+      const wait = Math.max(0, Math.round((this.#respawn.from - performance.now()) / 1000));
+      this.#log.error(
+        { generation: generation.number },
+        `a worker did not start, next try in ${wait} s: ${error.message}`,
+      );
+    }
+  }
+
+  /** A source is needed until its last worker is gone: a zygote is the parent of those it has forked. */
+  #sweepOut(generation: Generation): void {
+    if (!generation.retired || !generation.empty || !this.#generations.delete(generation)) return;
+    this.#closing = Promise.all([this.#closing, generation.source.close()]);
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    const slept = now - this.#tickedAt - TICK;
+    this.#tickedAt = now;
+    for (const worker of this.#workers) {
+      if (slept > NAP) worker.forgive(slept);
+      else if (worker.late(now)) this.#killLate(worker);
+      else if (worker.silent(now) && !worker.dismissed) void this.#killBlocked(worker);
+    }
+    const current = this.#current;
+    if (current !== undefined) {
+      this.#scaler.review({
+        booting: current.coming,
+        idle: current.ready
+          .filter(({ worn }) => !worn)
+          .map(({ load, idleSince }) => (load.active > 0 ? 0 : Math.max(1, now - idleSince))),
+      });
+    }
+    this.#manage();
+  }
+
+  #killLate(worker: Worker): void {
+    if (worker.state === 'booting') {
+      worker.failure ??= `it did not start within ${this.#options.bootTimeout} ms`;
+      worker.process.kill('SIGKILL');
+      return;
+    }
+    this.#log.error({ worker: worker.pid }, 'a worker that should leave does not: killed');
+    worker.kill();
+  }
+
+  async #killBlocked(worker: Worker): Promise<void> {
+    worker.condemn();
+    this.#manage();
+    const stack = await this.#options.stackOf?.(worker.process);
+    const seconds = this.#options.workerTimeout / 1000;
+    const { active } = worker.load;
+    this.#log.error(
+      { worker: worker.pid, active, ...(stack !== undefined && { stack }) },
+      `a worker's event loop has not turned for ${seconds} s: killed`,
+    );
+    worker.kill();
+  }
+}
+
+function endText({ code, signal }: Exit): string {
+  if (signal !== null) return `signal ${signal}`;
+  return code === null ? 'nobody knows how' : `exit code ${code}`;
+}

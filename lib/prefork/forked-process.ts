@@ -1,0 +1,145 @@
+// What a forked child does first: becomes a process of its own, whose every way out is _exit(2).
+
+import { writeSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { loadNative, type Native } from './native.ts';
+import type { ForkSafeRandom } from './randomness.ts';
+
+export interface ForkedProcessOptions {
+  /** What ps(1) shows. */
+  readonly title: string;
+}
+
+/** What Node has no types for: it finds these on `process` at each use, so that they can be replaced. */
+interface ProcessInternals {
+  emit(name: string | symbol, ...args: unknown[]): boolean;
+  reallyExit(code?: unknown): never;
+  /** Called for each error that nobody catches. Returns whether a listener took it, and throws what a listener threw. */
+  _fatalException(error: unknown, fromPromise: boolean): boolean;
+}
+
+interface Handle {
+  readStop(): void;
+  close(): void;
+}
+
+const UNCAUGHT = 1; // Node's exit codes
+const LISTENER_THREW = 7;
+
+/** Work that ends in the zygote only, of `process.getActiveResourcesInfo()`. */
+const UNFINISHED: ReadonlySet<string> = new Set([
+  'FSReqCallback',
+  'FSReqPromise',
+  'FileHandleCloseReq',
+  'GetAddrInfoReqWrap',
+  'GetNameInfoReqWrap',
+]);
+
+/** What else of it is a request to libuv: of sockets, which a child has too. */
+const OF_SOCKETS: ReadonlySet<string> = new Set([
+  'WriteWrap',
+  'ShutdownWrap',
+  'TCPConnectWrap',
+  'PipeConnectWrap',
+  'SendWrap',
+]);
+
+/**
+ * Call it in the child right after `native.fork()`, before anything else runs: it sets the pid, the title and the randomness
+ * right, lets go of the zygote's IPC channel, and leads every way out to `_exit`. Node's own end joins threads that a fork
+ * does not copy, and hangs or aborts. Listeners ('beforeExit', 'exit', 'uncaughtException', ...) are called as always, with
+ * Node's exit codes. One of them is 13, for an empty loop where the zygote's program waits in a top-level `await`.
+ */
+export function becomeForkedProcess(native: Native, random: ForkSafeRandom, { title }: ForkedProcessOptions): void {
+  Object.defineProperty(process, 'pid', { value: native.pid(), enumerable: true, configurable: true });
+  process.title = title;
+  random.reseed();
+  const internals = process as unknown as ProcessInternals;
+  leaveChannel(internals);
+  leaveByExit(native, internals);
+}
+
+/**
+ * Asynchronous work that is under way in this process, and whose end a child forked now would never see: a promise of it
+ * hangs there for ever. Names as `process.getActiveResourcesInfo()` has them, and `ThreadPool` for what it does not tell:
+ * zlib, crypto. Sockets and timers go on in a child, and are not listed.
+ */
+export function unfinishedWork(): string[] {
+  const active = process.getActiveResourcesInfo();
+  const unfinished = active.filter((name) => UNFINISHED.has(name));
+  const told = unfinished.length + active.filter((name) => OF_SOCKETS.has(name)).length;
+  const untold = Math.max(0, loadNative().requests() - told);
+  return [...unfinished, ...Array<string>(untold).fill('ThreadPool')];
+}
+
+/** Close the copy of the zygote's IPC channel, at once and without a word on it. Its messages and its end concern no child. */
+function leaveChannel(internals: ProcessInternals): void {
+  if (process.channel === undefined || process.channel === null) return;
+  for (const key of Object.getOwnPropertySymbols(process)) {
+    if (key.description !== 'kChannelHandle') continue;
+    const handles = process as unknown as Record<symbol, Handle | null>;
+    handles[key]?.readStop();
+    handles[key]?.close(); // closes the descriptor now; the zygote's copy stays open
+    handles[key] = null;
+  }
+  Object.assign(process, { channel: undefined, connected: false, send: undefined, disconnect: undefined });
+  // What had come together with the order to fork is still in the queue of ticks, for the zygote's listeners.
+  const ofChannel: ReadonlySet<unknown> = new Set(['message', 'internalMessage', 'disconnect']);
+  process.on('message', () => {}); // without any listener Node would keep the message in the channel, which is no more
+  const { emit } = internals;
+  internals.emit = function (name, ...args) {
+    return !ofChannel.has(name) && emit.call(this, name, ...args);
+  };
+}
+
+function leaveByExit(native: Native, internals: ProcessInternals): void {
+  const leave = (code: unknown): never => native.exit(Number(code ?? 0));
+  internals.reallyExit = leave;
+
+  const { _fatalException: handle } = internals;
+  internals._fatalException = (error, fromPromise) => {
+    try {
+      if (handle(error, fromPromise)) return true;
+    } catch (thrown) {
+      complain(thrown);
+      return leave(LISTENER_THREW);
+    }
+    complain(error);
+    return leave(process.exitCode ?? UNCAUGHT);
+  };
+
+  // When nothing is left to do, Node emits 'beforeExit' and then 'exit', after which no JavaScript would run any more.
+  // process.exit() emits 'exit' too, and goes on to reallyExit by itself.
+  const { emit } = internals;
+  let idle = false;
+  internals.emit = function (name, ...args) {
+    if (name !== 'exit' || !idle) {
+      idle = false;
+      const heard = emit.call(this, name, ...args);
+      idle = name === 'beforeExit';
+      return heard;
+    }
+    try {
+      emit.call(this, name, ...args);
+    } catch (error) {
+      internals._fatalException(error, false);
+      return leave(UNCAUGHT);
+    }
+    return leave(process.exitCode);
+  };
+}
+
+/** As Node writes it, without the line of source. */
+function complain(error: unknown): void {
+  let text: string;
+  try {
+    text = inspect(error, { customInspect: false, depth: 5 });
+  } catch {
+    text = 'an error that cannot be shown';
+  }
+  try {
+    writeSync(2, `${error instanceof Error ? '' : 'Uncaught:\n'}${text}\n\nNode.js ${process.version}\n`);
+  } catch {
+    // nobody reads it
+  }
+}

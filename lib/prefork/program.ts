@@ -1,0 +1,34 @@
+// WorkerProgram: what a worker runs. prefork/ knows nothing of what it serves.
+
+import type { Logger } from './logger.ts';
+
+export interface WorkerProgram {
+  /** Load what all workers have in common: in each spawned worker, or once in the zygote. Its error is the arbiter's to tell. */
+  load(settings: unknown): Promise<void>;
+  /** Begin to serve on the listening socket. */
+  serve(settings: unknown, listener: number): Promise<ServingProgram>;
+  /** This process's log. Asked for anew in a forked worker. */
+  log(settings: unknown): Logger;
+}
+
+/** A program that serves. */
+export interface ServingProgram {
+  load(): { active: number; connections: number; served: number };
+  /** Serve what runs to its end, at most for so many ms, and stop. */
+  close(options: { timeout: number }): Promise<void>;
+}
+
+/** What arbiter, zygote and worker agree on. */
+export interface WorkerSettings {
+  /** Shown by ps, with what the process is in front of it. */
+  title: string;
+  /** Requests after which the worker wants to be replaced; 0: never. */
+  maxRequests: number;
+  /** At most so many requests more, chosen by each worker, so that they are not all replaced at once. */
+  maxRequestsJitter: number;
+  /** For what runs to end, in ms, where nobody is there to say another time. */
+  stopTimeout: number;
+  forkGuard: 'warn' | 'refuse' | 'off';
+  /** The program's own. */
+  program: unknown;
+}

@@ -1,0 +1,48 @@
+// WorkerSource: where workers come from. Spawned or forked, a worker looks the same to the arbiter.
+
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+
+/** How a process ended. Both null where nobody can tell any more. */
+export interface Exit {
+  code: number | null;
+  signal: string | null;
+}
+
+/** A worker's process, as its arbiter has it. */
+export interface WorkerProcess {
+  readonly pid: number;
+  /** Messages, see messages.ts. Its end is the process's end. */
+  readonly channel: Socket;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly exited: Promise<Exit>;
+  /** Whether Node's inspector can be had by SIGUSR1, for the stack of a blocked event loop. */
+  readonly inspectable: boolean;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** One generation's workers come from one source. */
+export interface WorkerSource {
+  /** Make a worker. Rejects with an error that says why it cannot be made. */
+  make(): Promise<WorkerProcess>;
+  /** No more workers are wanted, and those that were made are gone. Resolves when nothing of it is left. */
+  close(): Promise<void>;
+}
+
+/** What a worker's program is started with, by either method. */
+export interface Program {
+  /** Module that calls `runWorker` or `runZygote` (see worker.ts, zygote.ts), told which by its first argument. */
+  file: string;
+  /** Node's own arguments. */
+  execArgv: readonly string[];
+  /** What the program gets as its settings; it must go through JSON. */
+  settings: unknown;
+  /** The listening socket's descriptor in this process. */
+  listener: number;
+}
+
+// In slots 0 to 2 libuv would make the shared socket blocking, and one idle worker would freeze.
+export const LISTENER_SLOT = 3;
+export const CHANNEL_SLOT = 4;
+export const DESCRIPTORS_SLOT = 5; // the zygote's: on it come the descriptors of a worker that is to be forked
