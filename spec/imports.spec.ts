@@ -9,12 +9,12 @@ import { promisify } from 'node:util';
 const LIB = join(__dirname, '../lib');
 const DIST = join(__dirname, '../dist');
 const IMPORTER = join(__dirname, 'programs/import-modules.mjs');
-const PROGRAM = 'cli.ts'; // is run, not imported
+const PROGRAMS = ['cli.ts', 'worker.ts']; // are run, not imported
 
 const sources = readdirSync(LIB, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
   .map((entry) => relative(LIB, join(entry.parentPath, entry.name)))
-  .filter((source) => source !== PROGRAM)
+  .filter((source) => !PROGRAMS.includes(source))
   .toSorted();
 
 const built = (source: string): string => join(DIST, source.replace(/\.ts$/, '.js'));

@@ -30,3 +30,14 @@ export function createLog({ level, file }: LogOptions): Log {
   process.once('exit', () => destination.flush());
   return log;
 }
+
+/** Go on in new files of the same names, for logrotate. What cannot be opened goes on in the old file. */
+export function reopen(log: Logger, ...destinations: readonly LogDestination[]): void {
+  for (const destination of destinations) {
+    try {
+      destination.reopen();
+    } catch (error) {
+      log.error({ err: error }, 'not reopened');
+    }
+  }
+}

@@ -6,6 +6,7 @@ import { serve, type Serving } from '../serve.ts';
 import { openListeningSocket, type ListeningSocket } from '../server/index.ts';
 import { BOOT_FAILED, CommandError } from './exit-codes.ts';
 import { loadApplication } from './load-application.ts';
+import { reopen } from './log.ts';
 import { isRestricted, placeOf, type ServeContext } from './serve-context.ts';
 import { limitsOf, type ServeFlags } from './serve-flags.ts';
 
@@ -39,7 +40,7 @@ export async function serveSingle(file: string, flags: ServeFlags, context: Serv
   await socket.publish();
   log.info({ at: socket.at }, `serving ${file}`);
   process.on('SIGHUP', () => log.warn({}, 'one process cannot reload: use --method spawn, or restart it'));
-  process.on('SIGUSR1', () => log.destination.reopen());
+  process.on('SIGUSR1', () => reopen(log, log.destination));
   onServing();
 }
 

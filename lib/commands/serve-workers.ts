@@ -18,7 +18,7 @@ import {
 } from '../prefork/index.ts';
 import { openListeningSocket } from '../server/index.ts';
 import { BOOT_FAILED, CommandError } from './exit-codes.ts';
-import type { Log } from './log.ts';
+import { reopen, type Log } from './log.ts';
 import { isRestricted, placeOf, type ServeContext } from './serve-context.ts';
 import { limitsOf, scalingOf, type ServeFlags } from './serve-flags.ts';
 import type { ServeStatus } from './status.ts';
@@ -78,10 +78,7 @@ export async function serveWorkers(file: string, flags: ServeFlags, context: Ser
   process.on('SIGQUIT', () => onSignal('SIGQUIT', 0));
   process.on('SIGTTIN', () => arbiter.resize(1));
   process.on('SIGTTOU', () => arbiter.resize(-1));
-  process.on('SIGUSR1', () => {
-    log.destination.reopen();
-    stdout?.reopen();
-  });
+  process.on('SIGUSR1', () => reopen(log, log.destination, ...(stdout ? [stdout] : [])));
 
   try {
     await arbiter.start();

@@ -5,8 +5,7 @@ import { daemonize, daemonLauncher, resolveUser, writePidFile, type DaemonLaunch
 import { CommandError } from './exit-codes.ts';
 import { createLog } from './log.ts';
 import { addServeOptions, type ServeFlags } from './serve-flags.ts';
-import { serveSingle } from './serve-single.ts';
-import { serveWorkers } from './serve-workers.ts';
+import type { ServeContext } from './serve-context.ts';
 import { serviceManager } from './service-manager.ts';
 
 export function serveCommand(): Command {
@@ -58,6 +57,12 @@ async function runHere(file: string, flags: ServeFlags, launcher: DaemonLauncher
     manager.startWatchdog();
     launcher?.ready();
   };
-  const run = flags.method === 'single' ? serveSingle : serveWorkers;
-  await run(file, flags, { log, identity, manager, onServing });
+  const context: ServeContext = { log, identity, manager, onServing };
+  if (flags.method === 'single') {
+    const { serveSingle } = await import('./serve-single.ts');
+    await serveSingle(file, flags, context);
+  } else {
+    const { serveWorkers } = await import('./serve-workers.ts'); // the arbiter loads nothing of what workers do
+    await serveWorkers(file, flags, context);
+  }
 }

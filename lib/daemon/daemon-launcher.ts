@@ -12,7 +12,7 @@ export type Message = { ready: true } | { failed: string; exitCode: number };
 
 /** The process that has launched this one as a daemon. Only the first word counts. */
 export interface DaemonLauncher {
-  /** We serve: it leaves, with exit code 0. From here on stderr is the errlog or /dev/null: a log on stderr must be reopened. */
+  /** We serve: it leaves, with exit code 0. From here on stderr is the errlog or /dev/null. */
   ready(): void;
   /** We cannot serve: what it prints and exits with. Ending this process is left to the caller. */
   failed(message: string, exitCode: number): void;

@@ -63,7 +63,7 @@ export class Arbiter {
   async start(): Promise<void> {
     this.#tickedAt = performance.now();
     this.#ticking = setInterval(() => this.#tick(), TICK);
-    await this.#bootGeneration();
+    await this.#begin();
   }
 
   /**
@@ -74,8 +74,7 @@ export class Arbiter {
     if (this.#stopped !== undefined) return Promise.resolve();
     if (this.#reloading === undefined) {
       this.#respawn.forgive();
-      this.#reloading = this.#bootGeneration().finally(() => (this.#reloading = undefined));
-      return this.#reloading;
+      return this.#begin();
     }
     this.#again ??= this.#reloading
       .catch(() => {}) // whoever asked for that one knows
@@ -95,9 +94,10 @@ export class Arbiter {
 
   /** Drain all workers for `timeout` ms and kill those that do not leave. A second call with a shorter time hurries them. */
   stop(timeout: number): Promise<void> {
-    this.#stopped ??= new Promise<void>((resolve) => (this.#onEmpty = resolve)).then(() =>
-      clearInterval(this.#ticking),
-    );
+    this.#stopped ??= new Promise<void>((resolve) => (this.#onEmpty = resolve)).then(async () => {
+      clearInterval(this.#ticking);
+      await this.#closing;
+    });
     for (const generation of [...this.#generations]) {
       generation.boot?.reject(new BootError('stopped before the workers were ready'));
       this.#retire(generation, timeout);
@@ -122,6 +122,12 @@ export class Arbiter {
     return [...this.#generations].flatMap(({ workers }) => [...workers]);
   }
 
+  /** One generation at a time is made: of two, the older code could be ready last. */
+  #begin(): Promise<void> {
+    this.#reloading = this.#bootGeneration().finally(() => (this.#reloading = undefined));
+    return this.#reloading;
+  }
+
   /** Have a new generation ready, then let the one before go. */
   async #bootGeneration(): Promise<void> {
     const generation = new Generation(++this.#numbers, this.#options.source());
@@ -133,9 +139,6 @@ export class Arbiter {
         generation.boot = { wanted, resolve, reject };
         this.#manage();
       });
-    } catch (error) {
-      this.#retire(generation, 0);
-      throw error;
     } finally {
       generation.boot = undefined;
     }
@@ -153,7 +156,7 @@ export class Arbiter {
   /** Make what is missing, dismiss what is too much. */
   #manage(): void {
     for (const generation of this.#generations) {
-      if (generation.boot !== undefined) this.#fill(generation, generation.boot.wanted);
+      if (generation.boot !== undefined && !generation.retired) this.#fill(generation, generation.boot.wanted);
     }
     const current = this.#current;
     if (this.#stopped !== undefined) {
@@ -238,16 +241,19 @@ export class Arbiter {
     } else {
       const age = Math.round((performance.now() - worker.startedAt) / 1000);
       this.#log.error({ ...fields, active: worker.load.active }, `a worker died after ${age} s: ${how}`);
-      if (exit.signal !== 'SIGKILL') this.#respawn.died('crash', performance.now());
+      if (generation.boot !== undefined) this.#onBootFailed(generation, new BootError(`a worker died early: ${how}`));
+      else if (exit.signal !== 'SIGKILL') this.#respawn.died('crash', performance.now());
     }
     this.#sweepOut(generation);
     this.#manage();
   }
 
   #onBootFailed(generation: Generation, error: Error): void {
+    if (generation.retired) return;
     if (generation.boot !== undefined) {
       generation.boot.reject(error instanceof BootError ? error : new BootError(error.message, { cause: error }));
-    } else if (!generation.retired) {
+      this.#retire(generation, this.#options.stopTimeout); // now, so that no more are made; some may have requests already
+    } else {
       this.#respawn.died('boot', performance.now());
       const wait = Math.max(0, Math.round((this.#respawn.from - performance.now()) / 1000));
       this.#log.error(
@@ -257,10 +263,15 @@ export class Arbiter {
     }
   }
 
-  /** A source is needed until its last worker is gone: a zygote is the parent of those it has forked. */
+  /**
+   * A source is needed until its last worker is gone: a zygote is the parent of those it has forked. It is not for those that
+   * have not come yet: to close it is what ends a load that they wait for.
+   */
   #sweepOut(generation: Generation): void {
-    if (!generation.retired || !generation.empty || !this.#generations.delete(generation)) return;
-    this.#closing = Promise.all([this.#closing, generation.source.close()]);
+    if (!generation.retired || generation.workers.size > 0) return;
+    const closed = generation.close();
+    if (generation.ordered > 0 || !this.#generations.delete(generation)) return;
+    this.#closing = Promise.all([this.#closing, closed]);
   }
 
   #tick(): void {
@@ -297,7 +308,7 @@ export class Arbiter {
   async #killBlocked(worker: Worker): Promise<void> {
     worker.condemn();
     this.#manage();
-    const stack = await this.#options.stackOf?.(worker.process);
+    const stack = await this.#options.stackOf?.(worker.process).catch(() => undefined);
     const seconds = this.#options.workerTimeout / 1000;
     const { active } = worker.load;
     this.#log.error(

@@ -146,7 +146,7 @@ function spy<T extends object>(
   };
 }
 
-/** The callers of a function, Node's own left out. */
+/** The callers of a function; Node's own, and those of the language (`new Promise`), left out. */
 function captureStack(of: Method): string | undefined {
   const { stackTraceLimit } = Error;
   const holder: { stack?: unknown } = {};
@@ -154,7 +154,9 @@ function captureStack(of: Method): string | undefined {
   Error.captureStackTrace(holder, of);
   Error.stackTraceLimit = stackTraceLimit;
   if (typeof holder.stack !== 'string') return undefined; // somebody's own Error.prepareStackTrace
-  const frames = holder.stack.split('\n').filter((line) => /^\s+at /.test(line) && !/^\s+at (.*\()?node:/.test(line));
+  const frames = holder.stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line) && !/^\s+at (.*\()?(node:|<anonymous>\))/.test(line));
   return frames.length === 0 ? undefined : frames.join('\n');
 }
 

@@ -48,7 +48,7 @@ const OF_SOCKETS: ReadonlySet<string> = new Set([
  * Call it in the child right after `native.fork()`, before anything else runs: it sets the pid, the title and the randomness
  * right, lets go of the zygote's IPC channel, and leads every way out to `_exit`. Node's own end joins threads that a fork
  * does not copy, and hangs or aborts. Listeners ('beforeExit', 'exit', 'uncaughtException', ...) are called as always, with
- * Node's exit codes. One of them is 13, for an empty loop where the zygote's program waits in a top-level `await`.
+ * Node's exit codes.
  */
 export function becomeForkedProcess(native: Native, random: ForkSafeRandom, { title }: ForkedProcessOptions): void {
   Object.defineProperty(process, 'pid', { value: native.pid(), enumerable: true, configurable: true });
@@ -108,25 +108,19 @@ function leaveByExit(native: Native, internals: ProcessInternals): void {
     return leave(process.exitCode ?? UNCAUGHT);
   };
 
-  // When nothing is left to do, Node emits 'beforeExit' and then 'exit', after which no JavaScript would run any more.
-  // process.exit() emits 'exit' too, and goes on to reallyExit by itself.
-  const { emit } = internals;
-  let idle = false;
-  internals.emit = function (name, ...args) {
-    if (name !== 'exit' || !idle) {
-      idle = false;
-      const heard = emit.call(this, name, ...args);
-      idle = name === 'beforeExit';
-      return heard;
+  // Node's own end of an empty loop would wait for V8's threads even before 'beforeExit'.
+  native.onIdle((last) => {
+    if (!last) {
+      internals.emit('beforeExit', process.exitCode ?? 0);
+      return;
     }
     try {
-      emit.call(this, name, ...args);
+      process.exit();
     } catch (error) {
-      internals._fatalException(error, false);
-      return leave(UNCAUGHT);
+      internals._fatalException(error, false); // of an 'exit' listener
+      leave(UNCAUGHT);
     }
-    return leave(process.exitCode);
-  };
+  });
 }
 
 /** As Node writes it, without the line of source. */

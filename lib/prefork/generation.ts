@@ -18,6 +18,7 @@ export class Generation {
   ordered = 0;
   boot: Boot | undefined;
   #retired = false;
+  #closing: Promise<void> | undefined;
 
   constructor(number: number, source: WorkerSource) {
     this.number = number;
@@ -34,10 +35,6 @@ export class Generation {
     return this.ordered + [...this.workers].filter(({ state }) => state === 'booting').length;
   }
 
-  get empty(): boolean {
-    return this.workers.size === 0 && this.ordered === 0;
-  }
-
   get retired(): boolean {
     return this.#retired;
   }
@@ -46,5 +43,10 @@ export class Generation {
   retire(timeout: number): void {
     this.#retired = true;
     for (const worker of this.workers) worker.drain(timeout);
+  }
+
+  /** Close its source. Idempotent. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.source.close());
   }
 }

@@ -35,6 +35,12 @@ export interface Native {
   /** _exit(2): leave at once; no listener is called and no thread joined. */
   exit(code: number): never;
   /**
+   * Keep the event loop running, and call back when nothing else does: with false, and where there is still nothing to do
+   * after that, with true. Once in a process, in its main thread.
+   * @throws Error EBUSY the second time.
+   */
+  onIdle(callback: (last: boolean) => void): void;
+  /**
    * Send one datagram, as sd_notify(3) does, without waiting. A path that begins with `@` is abstract; it has at most 107
    * bytes, the text 4091.
    * @throws Error ENOENT, ECONNREFUSED, EAGAIN (the receiver's queue is full), ENAMETOOLONG, EMSGSIZE, ...

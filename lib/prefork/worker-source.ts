@@ -26,7 +26,10 @@ export interface WorkerProcess {
 export interface WorkerSource {
   /** Make a worker. Rejects with an error that says why it cannot be made. */
   make(): Promise<WorkerProcess>;
-  /** No more workers are wanted, and those that were made are gone. Resolves when nothing of it is left. */
+  /**
+   * No more workers are wanted, and those that were made are gone. Workers that are being made need not come any more: `make`
+   * rejects where it would wait for long. Resolves when nothing of it is left.
+   */
   close(): Promise<void>;
 }
 

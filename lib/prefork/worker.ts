@@ -83,8 +83,7 @@ export class Worker {
       this.process.kill('SIGKILL');
       return;
     }
-    const deadline = performance.now() + timeout + GRACE;
-    this.#deadline = this.state === 'draining' ? Math.min(this.#deadline, deadline) : deadline;
+    this.#deadline = Math.min(this.#deadline, performance.now() + timeout + GRACE);
     this.state = 'draining';
     this.#channel.send({ type: 'drain', timeout });
   }
@@ -139,7 +138,7 @@ export class Worker {
         this.#events.onChange(this);
         break;
       case 'leaving':
-        if (this.state === 'draining') break;
+        if (this.state !== 'ready') break; // one that boots has failed
         this.state = 'draining';
         this.#deadline = performance.now() + this.#deadlines.stopTimeout + GRACE;
         this.#events.onChange(this);

@@ -23,6 +23,7 @@ interface Pipes {
 }
 
 interface Pending {
+  /** At once, not in a later turn: the worker's end may be told in the next line. */
   resolve(pid: number): void;
   reject(error: Error): void;
 }
@@ -36,13 +37,14 @@ interface Forked {
 const LOADING = 0; // the id of what waits for the application to be loaded; forks count from 1
 
 export class ZygoteProcess {
+  readonly pid: number;
+  readonly exited: Promise<Exit>;
   readonly #child: ChildProcess;
   readonly #native: Native;
   readonly #timeout: number;
   readonly #channel: Channel;
   readonly #pending: Map<number, Pending> = new Map();
   readonly #workers: Map<number, Forked> = new Map(); // by pid
-  readonly #exited: Promise<unknown>;
   #orders = LOADING;
   #gone: string | undefined;
 
@@ -55,14 +57,18 @@ export class ZygoteProcess {
       onEnd: () => this.#child.kill('SIGKILL'), // one that cannot be talked to is of no use
     });
     this.#descriptors.on('error', () => {}); // its end shows on the channel
-    this.#exited = pipes.exited.then((exit) => this.#onExit(exit));
+    this.pid = pipes.pid;
+    this.exited = pipes.exited.then((exit) => {
+      this.#onExit(exit);
+      return exit;
+    });
     events.onStarted(pipes.pid, pipes.stdout, pipes.stderr);
   }
 
   /** Have it load the application. Rejects with why it could not. */
   async load(settings: unknown): Promise<void> {
     this.#channel.send({ type: 'start', settings });
-    await this.#answer(LOADING, 'the application was not loaded in time');
+    await this.#answer(LOADING, 'the application was not loaded in time', () => undefined);
   }
 
   async fork(): Promise<WorkerProcess> {
@@ -74,8 +80,8 @@ export class ZygoteProcess {
     try {
       this.#native.sendDescriptors(descriptorOf(this.#descriptors), theirs);
       this.#channel.send({ type: 'fork', id });
-      const pid = await this.#answer(id, 'the zygote did not fork in time');
-      return this.#worker(pid, sockets as [Socket, Socket, Socket]);
+      const worker = (pid: number): WorkerProcess => this.#worker(pid, sockets as [Socket, Socket, Socket]);
+      return await this.#answer(id, 'the zygote did not fork in time', worker);
     } catch (error) {
       for (const socket of sockets) socket.destroy();
       throw error;
@@ -88,7 +94,7 @@ export class ZygoteProcess {
   async close(): Promise<void> {
     this.#channel.close();
     this.#child.kill('SIGKILL'); // it serves nothing and holds nothing that must be put in order
-    await this.#exited;
+    await this.exited;
   }
 
   get #descriptors(): Socket {
@@ -110,7 +116,7 @@ export class ZygoteProcess {
     return { pid, channel, stdout, stderr, exited, inspectable: false, kill };
   }
 
-  #answer(id: number, late: string): Promise<number> {
+  #answer<T>(id: number, late: string, answer: (pid: number) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => settle(() => reject(new Error(late))), this.#timeout);
       const settle = (how: () => void): void => {
@@ -119,7 +125,7 @@ export class ZygoteProcess {
         how();
       };
       this.#pending.set(id, {
-        resolve: (pid) => settle(() => resolve(pid)),
+        resolve: (pid) => settle(() => resolve(answer(pid))),
         reject: (error) => settle(() => reject(error)),
       });
     });

@@ -10,7 +10,7 @@ import { ZygoteProcess, type ZygoteProcessEvents } from './zygote-process.ts';
 const ZYGOTE_FLAGS = ['--v8-pool-size=0', '--single-threaded'];
 
 export interface ZygoteEvents extends ZygoteProcessEvents {
-  /** It ended without being asked to. Its workers live on. */
+  /** One that had loaded the application ended without being asked to. Its workers live on. */
   onLost(pid: number, exit: Exit): void;
 }
 
@@ -20,6 +20,7 @@ export class ZygoteSource implements WorkerSource {
   readonly #bootTimeout: number;
   readonly #events: ZygoteEvents;
   #zygote: Promise<ZygoteProcess> | undefined;
+  #running: ZygoteProcess | undefined; // the last one that was started, whether it has loaded or not
   #closed = false;
 
   /** `bootTimeout`: milliseconds for the application to load, and for each fork. */
@@ -37,27 +38,37 @@ export class ZygoteSource implements WorkerSource {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const zygote = await this.#zygote?.catch(() => undefined); // one that never came up has ended by itself
-    await zygote?.close();
+    await this.#running?.close();
+    await this.#zygote?.catch(() => undefined); // the process of one that was just being started
   }
 
-  async #start(): Promise<ZygoteProcess> {
+  /** The next one is started where this one does not load, or has died. */
+  #start(): Promise<ZygoteProcess> {
+    const zygote = this.#load();
+    const forget = (): void => {
+      if (this.#zygote === zygote) this.#zygote = undefined;
+    };
+    void zygote.then(async ({ pid, exited }) => {
+      const exit = await exited;
+      forget();
+      if (!this.#closed) this.#events.onLost(pid, exit);
+    }, forget);
+    return zygote;
+  }
+
+  async #load(): Promise<ZygoteProcess> {
     const { execArgv, file, listener, settings } = this.#program;
     const child = spawn(process.execPath, [...execArgv, ...ZYGOTE_FLAGS, file, 'zygote'], {
       stdio: ['ignore', 'pipe', 'pipe', listener, 'pipe', 'pipe'],
     });
+    const zygote = new ZygoteProcess(child, await started(child), this.#native, this.#bootTimeout, this.#events);
+    this.#running = zygote;
     try {
-      const pipes = await started(child);
-      void pipes.exited.then((exit) => {
-        this.#zygote = undefined;
-        if (!this.#closed) this.#events.onLost(pipes.pid, exit);
-      });
-      const zygote = new ZygoteProcess(child, pipes, this.#native, this.#bootTimeout, this.#events);
+      if (this.#closed) throw new Error('stopped before the application was loaded');
       await zygote.load(settings);
-      if (this.#closed) await zygote.close();
       return zygote;
     } catch (error) {
-      this.#zygote = undefined;
+      await zygote.close(); // it may hang
       throw error;
     }
   }

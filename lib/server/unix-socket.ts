@@ -1,5 +1,6 @@
 // A unix socket's file: put in place at once with its mode, never over a live one, taken away only if it is still ours.
 
+import type { Stats } from 'node:fs';
 import { chmod, chown, lstat, readFile, rename, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -46,14 +47,14 @@ export async function placeUnixSocket(
   try {
     if (group !== undefined) await chown(temporary, -1, await groupId(group));
     await chmod(temporary, mode);
-    const { ino } = await lstat(temporary);
+    const ours = await lstat(temporary);
     let published = false;
     return {
       publish: async () => {
         await rename(temporary, path);
         published = true;
       },
-      remove: () => removeIfOurs(published ? path : temporary, ino),
+      remove: () => removeIfOurs(published ? path : temporary, ours),
     };
   } catch (error) {
     await unlink(temporary).catch(() => {}); // the error that matters is the first
@@ -87,9 +88,11 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-async function removeIfOurs(path: string, ino: number): Promise<void> {
+/** The number of a file that is gone is soon given to another; the time tells them apart. */
+async function removeIfOurs(path: string, ours: Stats): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
-  if (found?.ino === ino) await unlink(path).catch(() => {}); // gone between the two: what was wanted
+  if (found?.ino !== ours.ino || found.mtimeMs !== ours.mtimeMs) return;
+  await unlink(path).catch(() => {}); // gone between the two: what was wanted
 }
 
 async function groupId(group: string): Promise<number> {

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { SpecProcess } from '../support/process.ts';
+import { SpecProcess, type ProcessOptions } from '../support/process.ts';
 
 const root = join(__dirname, '../..');
 const library = pathToFileURL(join(root, 'dist/index.js')).href;
@@ -39,7 +39,35 @@ export function writeModules(folder: string): void {
   for (const [name, text] of Object.entries(MODULES)) writeFileSync(join(folder, name), text);
 }
 
+/** The command's file. */
+export const CLI: string = join(root, 'dist/cli.js');
+
+/** A module that exports an application. `body` adds to `app`, with what the library exports and some of Node at hand. */
+export function applicationText(body: string): string {
+  return `
+  import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+  import { setTimeout as delay } from 'node:timers/promises';
+  import { Application, HttpResponse, signals } from '${library}';
+  const app = new Application();
+  const pid = () => String(process.pid);
+  const json = (value) => HttpResponse.json(value);
+  app.get('/pid', pid);
+  /** Answers when there is such a file. */
+  app.get('/hold', async (request) => {
+    while (!existsSync(request.query.get('until'))) await delay(10);
+    return pid();
+  });
+  ${body}
+  export default app;
+`;
+}
+
 /** Start the command. */
 export function postfork(...args: string[]): SpecProcess {
-  return new SpecProcess(process.execPath, [join(root, 'dist/cli.js'), ...args]);
+  return postforkWith({}, ...args);
+}
+
+/** Start the command in a folder and an environment. */
+export function postforkWith(options: ProcessOptions, ...args: string[]): SpecProcess {
+  return new SpecProcess(process.execPath, [CLI, ...args], options);
 }

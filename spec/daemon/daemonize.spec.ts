@@ -83,7 +83,7 @@ test('outlog and errlog have what it says; it runs where it is told to', async (
   process.kill(daemon.pid, 'SIGTERM');
   await until(() => !isAlive(daemon.pid));
   expect(readFileSync(outlog, 'utf8')).toBe('on stdout\n');
-  expect(readFileSync(errlog, 'utf8')).toBe('loading\nserving\nended\n');
+  expect(readFileSync(errlog, 'utf8')).toBe('loading\nlogged\nstill logged\nserving\nended\n');
 });
 
 test('a daemon that says why it cannot serve: the command prints that and exits with its code', async () => {

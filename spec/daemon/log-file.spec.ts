@@ -185,8 +185,8 @@ describe('stderr of a process', () => {
 
   const another = process.geteuid?.() === 0 ? [['exit', '65534']] : []; // only root can leave its pipe to another user
 
-  test.each([['return'], ['exit'], ...another])(
-    'a pipe that nobody reads neither blocks it nor keeps it from ending (%s)',
+  test.each([['return', ''], ['exit', ''], ...another])(
+    'a pipe that nobody reads neither blocks it nor keeps it from ending (%s %s)',
     async (...args) => {
       const child = start('pipe', args, '{ exec 5<&0; cat <&4 > /dev/null; }'); // holds the pipe until its own input ends
       let text = '';

@@ -124,6 +124,6 @@ else WAYS[only]();
 async function tryAll() {
   const { inChild } = await import('./fork-family.mjs');
   const report = {};
-  for (const [name, way] of Object.entries(WAYS)) report[name] = (process.env.V&&console.error(name),await inChild(way));
+  for (const [name, way] of Object.entries(WAYS)) report[name] = await inChild(way);
   process.stdout.write(JSON.stringify(report), () => process.exit(0));
 }

@@ -34,6 +34,13 @@ struct uv_loop_s { // the beginning of uv_loop_t, the same in all of libuv 1.x
     unsigned int count;
   } active_reqs;
 };
+enum { UV_PREPARE = 9 }; // of uv_handle_type
+extern size_t uv_handle_size(int type);
+extern int uv_prepare_init(struct uv_loop_s *loop, void *handle);
+extern int uv_prepare_start(void *handle, void (*callback)(void *handle));
+extern void uv_ref(void *handle);
+extern void uv_unref(void *handle);
+extern int uv_loop_alive(const struct uv_loop_s *loop);
 extern int uv_loop_fork(struct uv_loop_s *loop);
 extern const char *uv_err_name(int error);
 extern const char *uv_strerror(int error);
@@ -231,6 +238,62 @@ static napi_value js_notify(napi_env env, napi_callback_info info) {
   return sent < 0 ? throw_errno(env, error, "sendto") : NULL;
 }
 
+// The end of an empty loop, before libuv sees it: what Node does there waits for V8's threads, which a child has not. One for
+// the process: its main thread.
+static struct {
+  napi_env env;
+  napi_ref callback;
+  struct uv_loop_s *loop;
+} idle;
+
+// Call JavaScript, and what it has put off to the next tick.
+static void call_idle(bool last) {
+  napi_handle_scope scope;
+  napi_value callback, argument, global;
+  if (napi_open_handle_scope(idle.env, &scope) != napi_ok) return;
+  if (napi_get_reference_value(idle.env, idle.callback, &callback) == napi_ok &&
+      napi_get_boolean(idle.env, last, &argument) == napi_ok && napi_get_global(idle.env, &global) == napi_ok &&
+      napi_make_callback(idle.env, NULL, global, callback, 1, &argument, NULL) == napi_pending_exception) {
+    napi_value error;
+    if (napi_get_and_clear_last_exception(idle.env, &error) == napi_ok) (void)napi_fatal_exception(idle.env, error);
+  }
+  (void)napi_close_handle_scope(idle.env, scope);
+}
+
+static bool is_idle(void *prepare) {
+  uv_unref(prepare);
+  const bool alive = uv_loop_alive(idle.loop);
+  uv_ref(prepare); // it holds the loop itself, else there would be no turn to look in
+  return !alive;
+}
+
+static void on_prepare(void *prepare) {
+  if (!is_idle(prepare)) return;
+  call_idle(false);
+  if (is_idle(prepare)) call_idle(true);
+}
+
+static napi_value js_on_idle(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value callback;
+  napi_valuetype type;
+  if (napi_get_cb_info(env, info, &count, &callback, NULL, NULL) != napi_ok || count != 1 ||
+      napi_typeof(env, callback, &type) != napi_ok || type != napi_function) {
+    return rethrow(env, "EINVAL: the argument must be a function");
+  }
+  if (syscall(SYS_gettid) != getpid() || idle.callback != NULL) return throw_errno(env, EBUSY, "onIdle");
+  if (napi_get_uv_event_loop(env, &idle.loop) != napi_ok ||
+      napi_create_reference(env, callback, 1, &idle.callback) != napi_ok) {
+    return rethrow(env, "EINVAL: onIdle");
+  }
+  idle.env = env;
+  void *const prepare = malloc(uv_handle_size(UV_PREPARE)); // lives as long as the process
+  if (prepare == NULL) return throw_errno(env, ENOMEM, "onIdle");
+  (void)uv_prepare_init(idle.loop, prepare); // these two cannot fail
+  (void)uv_prepare_start(prepare, on_prepare);
+  return NULL;
+}
+
 static napi_value js_socketpair(napi_env env, napi_callback_info info) {
   (void)info;
   int pair[2];
@@ -321,6 +384,7 @@ NAPI_MODULE_INIT() {
       {"pid", NULL, js_pid, NULL, NULL, NULL, napi_enumerable, NULL},
       {"exit", NULL, js_exit, NULL, NULL, NULL, napi_enumerable, NULL},
       {"notify", NULL, js_notify, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"onIdle", NULL, js_on_idle, NULL, NULL, NULL, napi_enumerable, NULL},
       {"socketpair", NULL, js_socketpair, NULL, NULL, NULL, napi_enumerable, NULL},
       {"sendDescriptors", NULL, js_send_descriptors, NULL, NULL, NULL, napi_enumerable, NULL},
       {"receiveDescriptors", NULL, js_receive_descriptors, NULL, NULL, NULL, napi_enumerable, NULL},

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { readlinkSync, writeFileSync } from 'node:fs';
-import { daemonize, daemonLauncher, type DaemonOptions } from '../../../lib/daemon/index.ts';
+import { daemonize, daemonLauncher, LogDestination, type DaemonOptions } from '../../../lib/daemon/index.ts';
 
 const [behaviour = '', options = '{}', report = ''] = process.argv.slice(2);
 const launcher = daemonLauncher();
@@ -14,7 +14,10 @@ const lives = setInterval(() => {}, 60_000);
 switch (behaviour) {
   case 'serves': {
     console.error('loading'); // makes Node's stream of what stderr is now
+    const log = new LogDestination();
+    log.write('logged\n');
     launcher?.ready();
+    log.write('still logged\n');
     console.error('serving');
     console.log('on stdout');
     const environ = Object.keys(process.env).filter((name) => name.startsWith('POSTFORK'));

@@ -1,0 +1,39 @@
+// Proof 3: a reload loses no request.
+
+import { Load } from '../support/load.ts';
+import { processGroup } from '../support/processes.ts';
+import { Deployment, METHODS, ways } from './deployment.ts';
+
+const RELOADS = 50;
+
+describe.each(METHODS)('reload, %s', (method) => {
+  let app: Deployment;
+  let load: Load | undefined;
+
+  beforeEach(() => {
+    app = new Deployment(method);
+  });
+  afterEach(async () => {
+    await load?.stop();
+    await app.stop();
+  });
+
+  test(`${RELOADS} reloads under load lose no request, through nginx and lighttpd, GET and POST`, async () => {
+    await app.start({ version: 0 });
+    load = new Load(ways(await app.nginx(), await app.lighttpd(), 2));
+    await load.answered(50);
+    const first = performance.now();
+    for (let version = 1; version <= RELOADS; version++) {
+      const kept = load.answered(5, ({ way }) => way.startsWith('nginx'));
+      const fresh = load.answered(5, (answer) => answer.version === version);
+      await app.reload({ version });
+      await Promise.all([kept, fresh]);
+    }
+    console.log(method, performance.now() - first, load.asked, load.failures.length, load.pids.size);
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect(load.versions.size).toBe(RELOADS + 1);
+    await app.serving();
+    expect(processGroup(app.arbiter.pid).filter(({ state }) => state === 'Z')).toEqual([]);
+  }, 60_000);
+});
