@@ -41,3 +41,17 @@ export function reopen(log: Logger, ...destinations: readonly LogDestination[]):
     }
   }
 }
+
+/**
+ * Go on in new files of the same names, for logrotate. Where one cannot be made, the old one stays in use and the log says so:
+ * an OS signal must not end the process.
+ */
+export function reopenLog(log: Log, stdout?: LogDestination): void {
+  for (const destination of [log.destination, stdout]) {
+    try {
+      destination?.reopen();
+    } catch (error) {
+      log.error({ err: error }, 'not reopened: the log goes on in the old file');
+    }
+  }
+}

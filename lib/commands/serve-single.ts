@@ -7,6 +7,7 @@ import { openListeningSocket, type ListeningSocket } from '../server/index.ts';
 import { BOOT_FAILED, CommandError } from './exit-codes.ts';
 import { loadApplication } from './load-application.ts';
 import { reopen } from './log.ts';
+import { reopenLog } from './log.ts';
 import { isRestricted, placeOf, type ServeContext } from './serve-context.ts';
 import { limitsOf, type ServeFlags } from './serve-flags.ts';
 

@@ -76,6 +76,15 @@ export async function serveWorkers(file: string, flags: ServeFlags, context: Ser
   process.on('SIGTERM', () => onSignal('SIGTERM', flags.stopTimeout));
   process.on('SIGINT', () => onSignal('SIGINT', 0));
   process.on('SIGQUIT', () => onSignal('SIGQUIT', 0));
+  process.on('SIGHUP', () => {
+    log.info({}, 'reloading');
+    manager.reloading();
+    arbiter
+      .reload()
+      .then(() => log.info({}, 'reloaded'))
+      .catch((error: Error) => log.error({ err: error }, 'not reloaded, the workers there are serve on'))
+      .finally(() => manager.ready());
+  });
   process.on('SIGTTIN', () => arbiter.resize(1));
   process.on('SIGTTOU', () => arbiter.resize(-1));
   process.on('SIGUSR1', () => reopen(log, log.destination, ...(stdout ? [stdout] : [])));
@@ -90,15 +99,6 @@ export async function serveWorkers(file: string, flags: ServeFlags, context: Ser
     throw error;
   }
   log.info({ at: socket.at, workers: arbiter.status().workers.length }, `serving ${file}`);
-  process.on('SIGHUP', () => {
-    log.info({}, 'reloading');
-    manager.reloading();
-    arbiter
-      .reload()
-      .then(() => log.info({}, 'reloaded'))
-      .catch((error: Error) => log.error({ err: error }, 'not reloaded, the workers there are serve on'))
-      .finally(() => manager.ready());
-  });
   onServing();
 }
 

@@ -71,7 +71,7 @@ export class Arbiter {
    * a BootError where they do not start: then the old ones serve on. Asked again meanwhile, it is done once more.
    */
   reload(): Promise<void> {
-    if (this.#stopped !== undefined) return Promise.resolve();
+    if (this.#stopped !== undefined || this.#current === undefined) return Promise.resolve(); // it starts, or stops
     if (this.#reloading === undefined) {
       this.#respawn.forgive();
       return this.#begin();
@@ -281,7 +281,7 @@ export class Arbiter {
     for (const worker of this.#workers) {
       if (slept > NAP) worker.forgive(slept);
       else if (worker.late(now)) this.#killLate(worker);
-      else if (worker.silent(now) && !worker.dismissed) void this.#killBlocked(worker);
+      else if (worker.silent(now)) void this.#killBlocked(worker);
     }
     const current = this.#current;
     if (current !== undefined) {

@@ -47,6 +47,8 @@ export class Worker {
   readonly #deadlines: WorkerDeadlines;
   #deadline: number; // of the boot or of the drain
   #heard: number = performance.now();
+  #hurried = false;
+  #condemned = false;
   #gone = false;
 
   constructor(generation: number, process: WorkerProcess, deadlines: WorkerDeadlines, events: WorkerEvents) {
@@ -76,10 +78,10 @@ export class Worker {
     return this.state === 'ready' && !this.worn;
   }
 
-  /** Finish what it has, for `timeout` ms, and leave. A second time with a shorter time. */
+  /** Finish what it has, for `timeout` ms, and leave. Again with a shorter time; told twice not to wait, it is killed. */
   drain(timeout: number): void {
     this.dismissed = true;
-    if (this.state === 'booting') {
+    if (this.state === 'booting' || this.#hurried) {
       this.process.kill('SIGKILL');
       return;
     }
@@ -90,6 +92,7 @@ export class Worker {
 
   /** It is of no use any more and will be killed. */
   condemn(): void {
+    this.#condemned = true;
     this.dismissed = true;
     this.state = 'draining';
   }
@@ -106,7 +109,7 @@ export class Worker {
 
   /** Whether its event loop does not turn. */
   silent(now: number): boolean {
-    return this.state !== 'booting' && now - this.#heard > this.#deadlines.workerTimeout;
+    return this.state !== 'booting' && !this.#condemned && now - this.#heard > this.#deadlines.workerTimeout;
   }
 
   /** Give it all its time again: this process itself has slept. */

@@ -60,7 +60,8 @@ function systemdDescriptors(environ: NodeJS.ProcessEnv): number[] {
   return Array.from({ length: count }, (_, i) => SYSTEMD_FIRST + i);
 }
 
-function isSocket(fd: number): boolean {
+/** Whether a descriptor is a socket of any kind. */
+export function isSocket(fd: number): boolean {
   try {
     return fstatSync(fd).isSocket();
   } catch {

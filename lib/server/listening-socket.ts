@@ -4,7 +4,7 @@ import { lookup } from 'node:dns/promises';
 import net, { isIP, isIPv6 } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 import { checkReachable } from './listen.ts';
-import { listenerText, type Listener } from './listener.ts';
+import { isSocket, listenerText, type Listener } from './listener.ts';
 import { placeUnixSocket } from './unix-socket.ts';
 
 export interface ListeningSocket {
@@ -32,6 +32,11 @@ export async function openListeningSocket(
   options: { restricted?: boolean } = {},
 ): Promise<ListeningSocket> {
   if (place.kind === 'descriptor') {
+    if (!isSocket(place.fd)) {
+      throw new Error(
+        `descriptor ${place.fd} is not a listening socket; start this program from a web server or systemd, or give --listen`,
+      );
+    }
     return { fd: place.fd, at: listenerText(place), publish: async () => {}, remove: async () => {} };
   }
   if (place.kind === 'unix') {
@@ -58,7 +63,9 @@ export async function openListeningSocket(
 function bind(address: string, port: number, addressType: number): BoundHandle {
   const create = (net as unknown as { _createServerHandle?: CreateServerHandle })._createServerHandle;
   if (create === undefined) {
-    throw new Error('this Node cannot bind without accepting: use --method single, or a socket of systemd (fd:3)');
+    throw new Error(
+      'this Node cannot bind without accepting: have a socket handed over, by systemd or with --listen fd:n',
+    );
   }
   const handle = create(address, port, addressType);
   if (typeof handle !== 'number') return handle;

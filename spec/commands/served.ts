@@ -45,7 +45,10 @@ export interface Commands {
   /** Run the command; with the folder as its XDG_RUNTIME_DIR, unless the environment given says otherwise. */
   start(args: readonly string[], options?: ProcessOptions): SpecProcess;
   /** Run it to its end. */
-  run(args: readonly string[], options?: ProcessOptions): Promise<{ code: number | null; stdout: string; stderr: string }>;
+  run(
+    args: readonly string[],
+    options?: ProcessOptions,
+  ): Promise<{ code: number | null; stdout: string; stderr: string }>;
   /** `postfork serve`, until it serves. */
   serve(module: string, args?: readonly string[], options?: ProcessOptions): Promise<Served>;
   /** A client that is closed after the test. */

@@ -19,11 +19,19 @@ process.on('SIGCHLD', () => {
   }
 });
 
+const sockets = new Set(); // the parent's ends; a child has no business with them
+
 /** What a socket sends until its end. */
-async function text(fd) {
+function text(fd) {
   let all = '';
-  for await (const piece of new Socket({ fd }).setEncoding('utf8')) all += piece;
-  return all;
+  const socket = new Socket({ fd }).setEncoding('utf8').on('data', (piece) => (all += piece));
+  sockets.add(socket);
+  return new Promise((resolve) =>
+    socket.once('close', () => {
+      sockets.delete(socket);
+      resolve(all);
+    }),
+  );
 }
 
 /** Fork; `run(channel)` is called in the child. Resolves in the parent when the child is gone: how, and what it has said. */
@@ -31,21 +39,24 @@ export async function inChild(run, onStarted) {
   const pairs = [native.socketpair(), native.socketpair(), native.socketpair()];
   const [channel, stdout, stderr] = pairs;
   const started = performance.now();
-  const awake = setInterval(() => {}, 1000); // the SIGCHLD listener does not hold the process
   const pid = native.fork(channel[1], stdout[1], stderr[1]);
   if (pid === 0) {
-    clearInterval(awake);
     for (const [ours] of pairs) closeSync(ours);
+    for (const socket of sockets) socket.removeAllListeners().destroy();
+    for (const ended of children.values()) clearInterval(ended.awake);
     becomeForkedProcess(native, random, { title: 'spec: forked' });
     run(new Socket({ fd: channel[1] }).unref());
     return new Promise(() => {}); // the parent's code ends here
   }
   for (const [, theirs] of pairs) closeSync(theirs);
-  const ended = new Promise((resolve) => children.set(pid, resolve));
+  const awake = setInterval(() => {}, 1000); // the SIGCHLD listener does not hold the process
+  const ended = new Promise((resolve) => children.set(pid, Object.assign(resolve, { awake })));
   const link = new Socket({ fd: channel[0] }).resume();
+  sockets.add(link);
   const closed = new Promise((resolve) => link.once('close', resolve));
   onStarted?.({ pid, link });
   const [exit, out, err] = await Promise.all([ended, text(stdout[0]), text(stderr[0]), closed]);
+  sockets.delete(link);
   clearInterval(awake);
   return { pid, ...exit, stdout: out, stderr: err, ms: performance.now() - started };
 }

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Application, HttpResponse, signals } from 'postfork';
 
 const LOOK = 10; // ms between two looks for a file
-const PACE = 4; // ms that a request takes: a worker that is killed has some in flight
+const PACE = 15; // ms that a request takes: a worker that is killed has some in flight
 
 /**
  * `folder`: of the journal (a line `PID begin|end NONCE` for each step, in the order of time) and of what the spec makes:
