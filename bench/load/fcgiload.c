@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 enum { BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4, STDIN = 5, STDOUT = 6, STDERR = 7 };
-enum { HEAD_MAX = 2048, READ_SIZE = 128 * 1024, BATCH = 64, STALL_MS = 5000, MAX_ERRORS = 100 };
+enum { HEAD_MAX = 2048, READ_SIZE = 128 * 1024, BATCH = 64, MAX_PIDS = 64, STALL_MS = 5000, MAX_ERRORS = 100 };
 enum { STDIN_RECORD = 32 * 1024 }; // nginx cuts request bodies here
 
 static const char USAGE[] =
@@ -44,7 +44,7 @@ static const char USAGE[] =
     "  --warmup S        seconds before, not counted (default 0.5)\n"
     "  --body BYTES      POST with a body of that length (default 0: GET)\n"
     "  --answer BYTES    length of the body that is the right answer: as many 'x' (default 100)\n"
-    "  --pid PID         the responder: its CPU time and page faults go into the output\n";
+    "  --pid PID[,PID]   the responder's processes: their CPU time and page faults go into the output\n";
 
 // One request under way.
 struct slot {
@@ -78,7 +78,8 @@ static struct {
   double seconds, warmup;
   uint64_t requests;
   size_t body, answer;
-  pid_t pid;
+  pid_t pids[MAX_PIDS];
+  int pid_count;
   bool http, keep;
 } options = {.connections = 0, .ids = 0, .seconds = 1.5, .warmup = 0.5, .answer = 100};
 
@@ -158,30 +159,32 @@ static double machine_us(void) {
   return (double)(user + nice + system + irq + softirq + steal) * 1e6 / (double)sysconf(_SC_CLK_TCK);
 }
 
+static void add_usage_of(struct usage *u, pid_t pid) {
+  // The process's CPU clock: all threads, user and system, in ns (the same sum as /proc/PID/task/*/schedstat).
+  clockid_t clock;
+  struct timespec t;
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+    die("no CPU time of process %d: has it died?", (int)pid);
+  u->responder_ns += (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+  char path[64], text[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  FILE *file = fopen(path, "r");
+  if (!file) return;
+  size_t length = fread(text, 1, sizeof text - 1, file);
+  text[length] = 0;
+  fclose(file);
+  char *after_name = strrchr(text, ')'); // the name may hold blanks
+  unsigned long faults = 0;
+  if (after_name && sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %lu", &faults) == 1) u->responder_faults += faults;
+}
+
 static struct usage take_usage(void) {
   struct usage u = {.wall_ns = now_ns(), .machine_us = machine_us()};
   struct rusage own;
   getrusage(RUSAGE_SELF, &own);
   u.driver_us = (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) * 1e6 +
                 (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec);
-  if (options.pid <= 0) return u;
-  // The process's CPU clock: all threads, user and system, in ns (the same sum as /proc/PID/task/*/schedstat).
-  clockid_t clock;
-  struct timespec t;
-  if (clock_getcpuclockid(options.pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
-    die("no CPU time of process %d: has it died?", (int)options.pid);
-  u.responder_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-  char path[64], text[1024];
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)options.pid);
-  FILE *file = fopen(path, "r");
-  if (file) {
-    size_t length = fread(text, 1, sizeof text - 1, file);
-    text[length] = 0;
-    fclose(file);
-    char *after_name = strrchr(text, ')'); // the name may hold blanks
-    unsigned long faults = 0;
-    if (after_name && sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %lu", &faults) == 1) u.responder_faults = faults;
-  }
+  for (int i = 0; i < options.pid_count; i++) add_usage_of(&u, options.pids[i]);
   return u;
 }
 
@@ -651,6 +654,13 @@ static double number(const char *name, const char *text, double least, double mo
   return value;
 }
 
+static void read_pids(char *list) {
+  for (char *pid = strtok(list, ","); pid; pid = strtok(NULL, ",")) {
+    if (options.pid_count == MAX_PIDS) die("more than %d --pid", MAX_PIDS);
+    options.pids[options.pid_count++] = (pid_t)number("pid", pid, 1, 1 << 30);
+  }
+}
+
 static void read_options(int count, char **arguments) {
   static const struct option known[] = {
       {"mode", 1, 0, 'm'},  {"socket", 1, 0, 's'},   {"connections", 1, 0, 'c'}, {"ids", 1, 0, 'i'},
@@ -669,7 +679,7 @@ static void read_options(int count, char **arguments) {
     case 'w': options.warmup = number(name, optarg, 0, 3600); break;
     case 'b': options.body = (size_t)number(name, optarg, 0, 1 << 30); break;
     case 'a': options.answer = (size_t)number(name, optarg, 0, 1 << 30); break;
-    case 'p': options.pid = (pid_t)number(name, optarg, 1, 1 << 30); break;
+    case 'p': read_pids(optarg); break;
     case 'h': fputs(USAGE, stdout); exit(0);
     default: fputs(USAGE, stderr); exit(2);
     }
@@ -707,7 +717,7 @@ int main(int count, char **arguments) {
   printf(",\"seconds\":%.6f,\"p50Us\":%.1f,\"p99Us\":%.1f", (double)(after.wall_ns - before.wall_ns) / 1e9, latency_us(0.5),
          latency_us(0.99));
   printf(",\"driverCpuUs\":%.0f", after.driver_us - before.driver_us);
-  if (options.pid > 0) {
+  if (options.pid_count > 0) {
     double responder_us = (double)(after.responder_ns - before.responder_ns) / 1e3;
     double others_us = after.machine_us - before.machine_us - responder_us - (after.driver_us - before.driver_us);
     printf(",\"responderCpuUs\":%.1f,\"responderFaults\":%llu,\"othersCpuUs\":%.0f", responder_us,

@@ -20,7 +20,12 @@ export interface Log extends Logger {
 /** A log that cannot be written, for a full disk or a reader that is gone or stalls, never ends or blocks the process. */
 export function createLog({ level, file }: LogOptions): Log {
   const pretty = file === undefined && process.stderr.isTTY;
-  const format = prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' });
+  const format = prettyFactory({
+    colorize: true,
+    singleLine: true,
+    ignore: 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss',
+  });
   const destination = new LogDestination({
     ...(file !== undefined && { file }),
     ...(pretty && { format: (line: string) => format(line) ?? '' }),
@@ -38,20 +43,6 @@ export function reopen(log: Logger, ...destinations: readonly LogDestination[]):
       destination.reopen();
     } catch (error) {
       log.error({ err: error }, 'not reopened');
-    }
-  }
-}
-
-/**
- * Go on in new files of the same names, for logrotate. Where one cannot be made, the old one stays in use and the log says so:
- * an OS signal must not end the process.
- */
-export function reopenLog(log: Log, stdout?: LogDestination): void {
-  for (const destination of [log.destination, stdout]) {
-    try {
-      destination?.reopen();
-    } catch (error) {
-      log.error({ err: error }, 'not reopened: the log goes on in the old file');
     }
   }
 }

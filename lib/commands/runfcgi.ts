@@ -73,9 +73,10 @@ function methodArguments(method: string, given: Readonly<Record<string, string>>
   if (method === 'threaded' || method === 'thread') return ['--method', 'single'];
   if (method !== 'prefork' && method !== 'fork') throw new TypeError(`method=${method}: write prefork or threaded`);
   const { minspare = '2', maxspare = '5', maxchildren = '50', maxrequests = '0' } = given;
-  const spare = ['--workers', maxspare, '--min-spare', minspare, '--max-spare', maxspare, '--max-workers', maxchildren];
+  const start = Number(maxchildren) < Number(maxspare) ? maxchildren : maxspare; // flup begins with maxspare
+  const spare = ['--workers', start, '--min-spare', minspare, '--max-spare', maxspare, '--max-workers', maxchildren];
   const requests = ['--max-requests', maxrequests, '--max-requests-jitter', '0'];
-  return ['--method', 'fork', '--scaling', 'dynamic', ...spare, ...requests]; // flup begins with maxspare
+  return ['--method', 'fork', '--scaling', 'dynamic', ...spare, ...requests];
 }
 
 function placeOf({ host, port, socket, umask }: Readonly<Record<string, string>>): string | undefined {

@@ -7,7 +7,6 @@ import { openListeningSocket, type ListeningSocket } from '../server/index.ts';
 import { BOOT_FAILED, CommandError } from './exit-codes.ts';
 import { loadApplication } from './load-application.ts';
 import { reopen } from './log.ts';
-import { reopenLog } from './log.ts';
 import { isRestricted, placeOf, type ServeContext } from './serve-context.ts';
 import { limitsOf, type ServeFlags } from './serve-flags.ts';
 
@@ -17,9 +16,12 @@ export async function serveSingle(file: string, flags: ServeFlags, context: Serv
   const { log, identity, manager, onServing } = context;
   const { listen, allow, backlog, multiplex } = flags;
   const place = placeOf(listen, identity);
-  // Bound first: afterwards this process may have no right to.
+  // Bound first, and with another user to become also in place: afterwards this process may have no right to.
   const socket = await openListeningSocket(place, { restricted: isRestricted(allow) });
+  const drops = identity.uid !== undefined && identity.uid !== process.getuid?.();
+  let starting: Promise<Serving> | undefined;
   try {
+    if (drops) await socket.publish();
     dropPrivileges(identity);
     const application = await loaded(file);
     if (flags.mount !== undefined) application.mountAt(flags.mount);
@@ -30,15 +32,16 @@ export async function serveSingle(file: string, flags: ServeFlags, context: Serv
       ...(allow && { allow }),
       ...(backlog !== undefined && { backlog }),
     };
-    const starting = serve(application, { ...options, listen: `fd:${socket.fd}`, log });
+    starting = serve(application, { ...options, listen: `fd:${socket.fd}`, log });
     const stopping = (): void => manager.stopping();
     stopOnSignals(starting, socket, { stopTimeout: flags.stopTimeout, log, onStopping: stopping });
     await starting;
+    if (!drops) await socket.publish();
   } catch (error) {
     await socket.remove();
+    await starting?.then((serving) => serving.close({ timeout: 0 })).catch(() => {}); // the error that matters is the first
     throw error;
   }
-  await socket.publish();
   log.info({ at: socket.at }, `serving ${file}`);
   process.on('SIGHUP', () => log.warn({}, 'one process cannot reload: use --method spawn, or restart it'));
   process.on('SIGUSR1', () => reopen(log, log.destination));

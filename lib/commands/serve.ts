@@ -1,5 +1,6 @@
 // `postfork serve`: an application served by workers, or by this one process, until it is told to stop.
 
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { daemonize, daemonLauncher, resolveUser, writePidFile, type DaemonLauncher } from '../daemon/index.ts';
 import { CommandError } from './exit-codes.ts';
@@ -33,7 +34,13 @@ Examples:
 /** Serve until told to stop; the process ends with it. Rejects where it cannot. */
 export async function runServe(file: string, flags: ServeFlags): Promise<void> {
   const launcher = daemonLauncher();
-  if (flags.daemonize === true && launcher === undefined) return daemonize();
+  if (flags.daemonize === true && launcher === undefined) {
+    const { outFile, logFile, chdir = '.' } = flags;
+    return daemonize({
+      ...(outFile !== undefined && { outlog: resolve(chdir, outFile) }),
+      ...(logFile !== undefined && { errlog: resolve(chdir, logFile) }),
+    });
+  }
   try {
     await runHere(file, flags, launcher);
   } catch (error) {

@@ -38,10 +38,13 @@ async function run(arbiter: string | undefined, json: boolean): Promise<void> {
     say(json ? JSON.stringify(status, undefined, 2) : statusText(status));
     return;
   }
-  const statuses = await Promise.all((await listControls(folder)).map(({ path }) => ask(path)));
+  const asked = await Promise.allSettled((await listControls(folder)).map(({ path }) => ask(path)));
+  const statuses = asked.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   if (json) say(JSON.stringify(statuses, undefined, 2));
-  else if (statuses.length === 0) throw new Error(`no arbiter runs here (nothing in ${folder})`);
-  else say(statuses.map(statusText).join('\n\n'));
+  else if (asked.length === 0) throw new Error(`no arbiter runs here (nothing in ${folder})`);
+  else if (statuses.length > 0) say(statuses.map(statusText).join('\n\n'));
+  const problems = asked.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as Error] : []));
+  if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('\n')); // behind those that answer
 }
 
 async function ask(path: string): Promise<ServeStatus> {

@@ -71,8 +71,9 @@ export class Arbiter {
    * a BootError where they do not start: then the old ones serve on. Asked again meanwhile, it is done once more.
    */
   reload(): Promise<void> {
-    if (this.#stopped !== undefined || this.#current === undefined) return Promise.resolve(); // it starts, or stops
+    if (this.#stopped !== undefined) return Promise.resolve();
     if (this.#reloading === undefined) {
+      if (this.#current === undefined) return Promise.resolve(); // it has not started, or could not
       this.#respawn.forgive();
       return this.#begin();
     }
@@ -98,7 +99,7 @@ export class Arbiter {
       clearInterval(this.#ticking);
       await this.#closing;
     });
-    for (const generation of [...this.#generations]) {
+    for (const generation of this.#generations) {
       generation.boot?.reject(new BootError('stopped before the workers were ready'));
       this.#retire(generation, timeout);
     }

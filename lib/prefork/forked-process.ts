@@ -12,10 +12,10 @@ export interface ForkedProcessOptions {
 
 /** What Node has no types for: it finds these on `process` at each use, so that they can be replaced. */
 interface ProcessInternals {
-  emit(name: string | symbol, ...args: unknown[]): boolean;
-  reallyExit(code?: unknown): never;
+  emit: (this: unknown, name: string | symbol, ...args: unknown[]) => boolean;
+  reallyExit: (code?: unknown) => never;
   /** Called for each error that nobody catches. Returns whether a listener took it, and throws what a listener threw. */
-  _fatalException(error: unknown, fromPromise: boolean): boolean;
+  _fatalException: (error: unknown, fromPromise: boolean) => boolean;
 }
 
 interface Handle {
@@ -118,7 +118,7 @@ function leaveByExit(native: Native, internals: ProcessInternals): void {
       process.exit();
     } catch (error) {
       internals._fatalException(error, false); // of an 'exit' listener
-      leave(UNCAUGHT);
+      leave(process.exitCode);
     }
   });
 }

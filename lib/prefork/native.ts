@@ -21,7 +21,9 @@ export interface Native {
    * fork(2). Returns the child's pid, and 0 in the child, where the event loop is made its own, `stdout` and `stderr` have
    * become its descriptors 1 and 2 (blocking) and no core file is written; `becomeForkedProcess` must come next there. All
    * three descriptors stay open in the parent, and `channel` in both. The process must run with `--v8-pool-size=0
-   * --single-threaded`, and its own stdout must not be a terminal: libuv has opened that a second time.
+   * --single-threaded`, and its own stdout must not be a terminal: libuv has opened that a second time. In the child on
+   * Node 26, a worker thread with nothing left to do does not end by itself (V8 leaves tasks to a thread that is missing):
+   * have it call `process.exit()`, or `terminate()` it before.
    * @throws Error EAGAIN, ENOMEM, ...; EBADF for a descriptor that is not open or below 3; EPERM in a worker thread.
    */
   fork(channel: number, stdout: number, stderr: number): number;

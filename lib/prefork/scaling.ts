@@ -60,8 +60,7 @@ export class Scaler {
     const spare = idle.filter((ms) => ms > 0).length;
     if (scaling.kind === 'dynamic') {
       if (spare + booting < scaling.minSpare) this.#grow(size, scaling.minSpare - spare - booting, scaling.maxWorkers);
-      else if (spare > scaling.maxSpare) this.#settle(Math.max(size - 1, 1));
-      else this.#settle(Math.min(Math.max(size, 1), scaling.maxWorkers));
+      else this.#settle(Math.min(Math.max(spare > scaling.maxSpare ? size - 1 : size, 1), scaling.maxWorkers));
     } else {
       const rested = idle.filter((ms) => ms > scaling.idleTimeout).length;
       if (idle.length > 0 && spare + booting === 0) this.#settle(Math.min(size + 1, scaling.maxWorkers));

@@ -88,6 +88,7 @@ export class Worker {
     this.#deadline = Math.min(this.#deadline, performance.now() + timeout + GRACE);
     this.state = 'draining';
     this.#channel.send({ type: 'drain', timeout });
+    this.#hurried = timeout === 0;
   }
 
   /** It is of no use any more and will be killed. */

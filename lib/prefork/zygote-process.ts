@@ -157,15 +157,15 @@ export class ZygoteProcess {
   #onExit(exit: Exit): void {
     this.#gone = `the zygote ended (${exit.signal ?? `exit code ${exit.code}`})`;
     this.#channel.close();
-    for (const waiting of [...this.#pending.values()]) waiting.reject(new Error(this.#gone));
+    for (const waiting of this.#pending.values()) waiting.reject(new Error(this.#gone));
     this.#checkLost();
   }
 
   /** A worker's parent is the zygote: once that is gone, the end of the channel is all there is to see. */
   #checkLost(): void {
     if (this.#gone === undefined) return;
-    for (const { channel, ended } of this.#workers.values()) {
-      if (channel.destroyed) ended({ code: null, signal: null });
+    for (const worker of this.#workers.values()) {
+      if (worker.channel.destroyed) worker.ended({ code: null, signal: null });
     }
   }
 }

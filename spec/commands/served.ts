@@ -28,11 +28,11 @@ export interface Served {
   readonly path: string;
   readonly client: Client;
   /** The body of the answer to a GET. */
-  ask(target: string): Promise<string>;
+  readonly ask: (target: string) => Promise<string>;
   /** What `postfork status --json` says of it. */
-  status(): Promise<Status>;
+  readonly status: () => Promise<Status>;
   /** Those that serve. */
-  pids(): Promise<number[]>;
+  readonly pids: () => Promise<number[]>;
 }
 
 export interface Commands {
@@ -97,7 +97,7 @@ export function commands(): Commands {
       const path = commands.name('.sock');
       const process = commands.start(['serve', module, '--listen', `unix:${path}`, ...args], options);
       await process.says(/"serving /);
-      return served(commands, process, path);
+      return served(commands, process, path, options?.environ?.['XDG_RUNTIME_DIR'] ?? temporary.path);
     },
     client(address) {
       const client = new Client({ address, keepConn: false });
@@ -112,10 +112,10 @@ export function commands(): Commands {
   return commands;
 }
 
-function served(commands: Commands, process: SpecProcess, path: string): Served {
+function served(commands: Commands, process: SpecProcess, path: string, runtime: string): Served {
   const client = commands.client(`unix:${path}`);
   const status = async (): Promise<Status> =>
-    (await askControl(join(commands.folder, 'postfork', `${process.pid}.control`))) as Status;
+    (await askControl(join(runtime, 'postfork', `${process.pid}.control`))) as Status;
   const pids = async (): Promise<number[]> => (await status()).workers.map(({ pid }: WorkerStatus) => pid);
   return { process, path, client, ask: (target) => ask(client, target), status, pids };
 }

@@ -5,11 +5,6 @@ import { ask, answersOf, commands, familyOf, isAlive, logLines, until, type Serv
 
 const command = commands();
 
-/** Replaced and gone. */
-async function gone(...pids: number[]): Promise<void> {
-  await until(`the end of ${pids.join(', ')}`, () => !pids.some(isAlive));
-}
-
 async function signalled(served: Served, signal: NodeJS.Signals, workers: number): Promise<number> {
   served.process.signal(signal);
   await until(`${workers} workers after ${signal}`, async () => (await served.pids()).length === workers);
@@ -64,10 +59,11 @@ describe.each(['spawn', 'fork'])('by method %s:', (method) => {
       served.process.signal('SIGHUP');
       await served.process.says(/"msg":"reloaded"/);
       expect(await served.ask('/')).toBe('two');
-      await gone(...before);
+      await until('the end of the old workers', async () => (await served.pids()).length === 2);
       const { generation, workers } = await served.status();
       expect(generation).toBe(2);
       expect(workers.map((worker) => worker.generation)).toEqual([2, 2]);
+      expect(before.filter(isAlive)).toEqual([]);
     });
 
     test('HUP with code that does not start says why, and the workers there serve on; the next HUP may succeed', async () => {
@@ -120,14 +116,13 @@ describe.each(['spawn', 'fork'])('by method %s:', (method) => {
       const folder = command.name('.logs');
       mkdirSync(folder);
       const log = `${folder}/log`;
-      const served = command.start([
-        ...['serve', simple(), '--method', method, '--log-file', log],
-        ...['--listen', `unix:${command.name('.sock')}`],
-      ]);
+      const place = `unix:${command.name('.sock')}`;
+      const args = ['serve', simple(), '--method', method, '--listen', place, '--log-file', log];
+      const served = command.start(args);
       await until('its log', () => existsSync(log) && readFileSync(log, 'utf8').includes('"serving '));
       renameSync(folder, `${folder}.old`);
       served.signal('SIGUSR1');
-      await until('its word', () => readFileSync(`${folder}.old/log`, 'utf8').includes('"not reopened'));
+      await until('its word', () => readFileSync(`${folder}.old/log`, 'utf8').includes('"not reopened"'));
       served.signal('SIGTERM');
       expect(await served.finished).toEqual({ code: 0, signal: null });
       rmSync(`${folder}.old`, { recursive: true });

@@ -25,7 +25,7 @@ const WAYS = {
     let rounds = 0;
     process.on('beforeExit', async () => {
       rounds += 1;
-      await null; // not alive yet where the listeners end
+      await Promise.resolve(); // not alive yet where the listeners end
       if (rounds < 3) await tick();
       console.log(`round ${rounds}`);
     });

@@ -126,8 +126,8 @@ export class Load {
       const turnNow = (): Turn => ({ way: way.name, method, nonce, from, to: performance.now() });
       let answer: Answer;
       try {
-        const asked = way.ask({ method, path, body: method === 'POST' ? payload : '' });
-        answer = { ...turnNow(), ...check(await inTime(asked), nonce, payload) };
+        const got = await inTime(way.ask({ method, path, body: method === 'POST' ? payload : '' }));
+        answer = { ...turnNow(), ...check(got, nonce, payload) };
       } catch (error) {
         this.failures.push({ ...turnNow(), what: describe(error) });
         await delay(REST);

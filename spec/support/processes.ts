@@ -37,18 +37,36 @@ export function processState(pid: number): ProcessState | undefined {
   };
 }
 
-/** All of a process group, those that have ended included as long as nobody has asked how. */
+/** What runs of a process group. */
 export function processGroup(group: number): ProcessState[] {
+  return allOf(group).filter(({ pid }) => isRunning(pid));
+}
+
+/**
+ * A process that leads its group, and all that it and its children have started: also what has ended and was not asked how
+ * (a zombie), unless it is an orphan, which is the business of the system's first process.
+ */
+export function processFamily(leader: number): ProcessState[] {
+  const all = allOf(leader);
+  return all.filter(({ pid, parent }) => pid === leader || all.some((other) => other.pid === parent));
+}
+
+function allOf(group: number): ProcessState[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((name) => processState(Number(name)))
     .filter((state) => state?.group === group) as ProcessState[];
 }
 
-/** Whether it runs: one that has ended does not, also where nobody has asked how. */
+/** Whether any of its threads runs: as long as one does, its descriptors are open, also where the first has ended. */
 export function isRunning(pid: number): boolean {
   const state = processState(pid)?.state;
-  return state !== undefined && state !== 'Z' && state !== 'X';
+  if (state === undefined || state === 'X') return false;
+  try {
+    return state !== 'Z' || readdirSync(`/proc/${pid}/task`).length > 1;
+  } catch {
+    return false;
+  }
 }
 
 /** How many descriptors it has open. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { askControl } from '../../lib/daemon/index.ts';
 import type { ArbiterStatus } from '../../lib/prefork/index.ts';
 import { byFastCgi, byHttp, type Way } from '../support/load.ts';
+import { send } from '../support/http.ts';
 import { until } from '../support/processes.ts';
 import {
   startApplication,
@@ -181,14 +182,39 @@ export class Deployment {
   }
 }
 
-/** Clients of every kind: through both web servers, over kept connections and without, so many of each. */
-export function ways(nginx: WebServer, lighttpd: WebServer | undefined, each: number): Way[] {
+/** Clients through web servers, over kept connections and without: `each` of either kind for each. */
+export function ways(each: number, nginx?: WebServer, lighttpd?: WebServer): Way[] {
   const all: Way[] = [];
   for (let count = 0; count < each; count++) {
     for (const kept of [true, false]) {
-      all.push(byHttp('nginx', nginx.port, kept));
+      if (nginx !== undefined) all.push(byHttp('nginx', nginx.port, kept));
       if (lighttpd !== undefined) all.push(byHttp('lighttpd', lighttpd.port, kept));
     }
   }
   return all;
+}
+
+/** Clients that speak FastCGI to the application by themselves, so many. */
+export function directly(app: Deployment, count: number): Way[] {
+  return Array.from({ length: count }, () => byFastCgi(app.at));
+}
+
+interface Got {
+  status: number;
+  text: string;
+}
+
+/** One request of a spec's own, apart from the load. */
+export function get(server: WebServer, path: string): Promise<Got> {
+  return once(server, 'GET', path);
+}
+
+/** One that no web server tries a second time: that may be at another worker (RFC 9110, 9.2.2). */
+export function post(server: WebServer, path: string): Promise<Got> {
+  return once(server, 'POST', path);
+}
+
+async function once(server: WebServer, method: string, path: string): Promise<Got> {
+  const { status, body } = await send(server.port, { method, path, ...(method === 'POST' && { body: '' }) });
+  return { status, text: body.toString() };
 }

@@ -50,8 +50,9 @@ enum { MAX_SENT = 8 }; // descriptors in one message
 // An Error as Node makes them: "EAGAIN: resource temporarily unavailable, fork", with its code. Returns NULL, for return.
 static napi_value throw_errno(napi_env env, int error, const char *call) {
   char message[160];
-  const char *code = uv_err_name(-error);
-  snprintf(message, sizeof message, "%s: %s, %s", code, uv_strerror(-error), call);
+  const bool known = error != ECHILD; // which libuv has no name for
+  const char *code = known ? uv_err_name(-error) : "ECHILD";
+  snprintf(message, sizeof message, "%s: %s, %s", code, known ? uv_strerror(-error) : "no such child process", call);
   (void)napi_throw_error(env, code, message); // fails only where an exception is pending already
   return NULL;
 }

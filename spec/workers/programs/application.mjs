@@ -47,12 +47,12 @@ export function application({ folder, version, startup }) {
   });
 
   /** Answers never, also when it is told that nobody waits. */
-  app.get('/never/:nonce', async ({ params: { nonce } }) => {
+  app.post('/never/:nonce', async ({ params: { nonce } }) => {
     note('begin', nonce);
     await new Promise(() => {});
   });
 
-  app.get('/blocked/:nonce', ({ params: { nonce } }) => {
+  app.post('/blocked/:nonce', ({ params: { nonce } }) => {
     note('begin', nonce);
     turnForEver();
   });
