@@ -12,6 +12,7 @@ import type { Session } from './session.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const LEAVE = 15_000; // ms
+const PATIENCE = 180_000; // ms
 
 /** How the workers are made: `flags` is spawn with the engine flags of a zygote. */
 export type Way = 'spawn' | 'flags' | 'fork';
@@ -96,10 +97,12 @@ export async function startArbiter(
       async reload() {
         const watch = startClock(pid);
         let gone = 0;
-        const reloaded = log.find(({ msg }) => msg === 'reloaded');
+        const reloaded = log.find(({ msg }) => /^(not )?reloaded/.test(msg));
         const left = log.find(({ msg }) => msg.startsWith('a worker is gone') && ++gone === workers);
         process.kill(pid, 'SIGHUP');
-        const result = watch(log.ready, (await reloaded).time, pid);
+        const { msg, time } = await reloaded;
+        if (msg !== 'reloaded') throw new Error(log.said);
+        const result = watch(log.ready, time, pid);
         log.ready.length = 0;
         await left;
         return result;
@@ -134,12 +137,13 @@ class Log {
     resolve: (line: Line) => void;
     reject: (error: Error) => void;
   }> = new Set();
-  #said = '';
+  /** The end of it. */
+  said = '';
 
   constructor(child: ChildProcess, signal: AbortSignal) {
     createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (text) => this.#onLine(text));
     const fail = (why: string): void => {
-      for (const { reject } of this.#waiting) reject(new Error(`${why}\n${this.#said}`));
+      for (const { reject } of this.#waiting) reject(new Error(`${why}\n${this.said}`));
       this.#waiting.clear();
     };
     const interrupt = (): void => fail('interrupted');
@@ -153,13 +157,16 @@ class Log {
 
   /** The next line for which `test` is true. */
   find(test: (line: Line) => boolean): Promise<Line> {
-    const found = new Promise<Line>((resolve, reject) => this.#waiting.add({ test, resolve, reject }));
+    const found = new Promise<Line>((resolve, reject) => {
+      this.#waiting.add({ test, resolve, reject });
+      setTimeout(() => reject(new Error(`not in the log after ${PATIENCE} ms:\n${this.said}`)), PATIENCE).unref();
+    });
     found.catch(() => {}); // whoever waits for another line first hears it there
     return found;
   }
 
   #onLine(text: string): void {
-    this.#said = `${this.#said}${text}\n`.slice(-4000);
+    this.said = `${this.said}${text}\n`.slice(-4000);
     if (!text.startsWith('{')) return;
     const line = JSON.parse(text) as Line;
     if (line.msg.startsWith('a worker is ready')) this.ready.push(line.time);

@@ -6,11 +6,22 @@ import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Application, type AppHandler } from '../app/index.ts';
 
-/** Rejects with an error that says what to do where there is no such module, or its default export is no application. */
-export async function loadApplication(file: string): Promise<Application> {
+const NODE = process.versions.node;
+const NO_THREAD =
+  `Node ${NODE} has TypeScript compiled in a thread, which forked workers do not have: each import() of theirs would hang. ` +
+  'Compile the application first, use Node 22.18 or later, or --method spawn';
+
+/**
+ * Rejects with an error that says what to do where there is no such module, or its default export is no application.
+ * `forks`: this process is to be forked, and may not load modules by a thread.
+ */
+export async function loadApplication(file: string, forks = false): Promise<Application> {
   const path = resolve(file);
   if (!existsSync(path)) throw new Error(`there is no file ${path}`);
-  if (/^\.[cm]?ts$/.test(extname(path)) && !stripsTypes()) await registerTsx(path);
+  if (/^\.[cm]?ts$/.test(extname(path)) && !stripsTypes()) {
+    if (forks) throw new Error(NO_THREAD);
+    await registerTsx(path);
+  }
   const module = (await import(pathToFileURL(path).href)) as { default?: unknown };
   return applicationOf(defaultExport(module.default), file);
 }
@@ -48,6 +59,5 @@ async function registerTsx(path: string): Promise<void> {
     await import(pathToFileURL(tsx).href);
     return;
   }
-  const { node } = process.versions;
-  throw new Error(`Node ${node} does not run TypeScript by itself: npm install tsx, or use Node 22.18 or later`);
+  throw new Error(`Node ${NODE} does not run TypeScript by itself: npm install tsx, or use Node 22.18 or later`);
 }

@@ -21,18 +21,24 @@ export interface ApplicationSettings {
 
 /** Live as what this process was started for. */
 export async function workerProcess(method: string | undefined): Promise<void> {
-  if (method === 'zygote') await runZygote(new ApplicationProgram());
-  else await runWorker(new ApplicationProgram());
+  if (method === 'zygote') await runZygote(new ApplicationProgram(true));
+  else await runWorker(new ApplicationProgram(false));
 }
 
 class ApplicationProgram implements WorkerProgram {
+  readonly #forks: boolean;
   #application: Application | undefined;
   #log: Logger | undefined;
+
+  /** `forks`: whether it is copied when it has loaded. */
+  constructor(forks: boolean) {
+    this.#forks = forks;
+  }
 
   async load(settings: unknown): Promise<void> {
     const { file, mount, identity } = settings as ApplicationSettings;
     if (identity !== undefined) dropPrivileges(identity);
-    this.#application = await loadApplication(file);
+    this.#application = await loadApplication(file, this.#forks);
     if (mount !== undefined) this.#application.mountAt(mount);
   }
 

@@ -18,11 +18,6 @@ interface ProcessInternals {
   _fatalException: (error: unknown, fromPromise: boolean) => boolean;
 }
 
-interface Handle {
-  readStop(): void;
-  close(): void;
-}
-
 const UNCAUGHT = 1; // Node's exit codes
 const LISTENER_THREW = 7;
 
@@ -46,7 +41,7 @@ const OF_SOCKETS: ReadonlySet<string> = new Set([
 
 /**
  * Call it in the child right after `native.fork()`, before anything else runs: it sets the pid, the title and the randomness
- * right, lets go of the zygote's IPC channel, and leads every way out to `_exit`. Node's own end joins threads that a fork
+ * right, and leads every way out to `_exit`. Node's own end joins threads that a fork
  * does not copy, and hangs or aborts. Listeners ('beforeExit', 'exit', 'uncaughtException', ...) are called as always, with
  * Node's exit codes.
  */
@@ -55,7 +50,6 @@ export function becomeForkedProcess(native: Native, random: ForkSafeRandom, { ti
   process.title = title;
   random.reseed();
   const internals = process as unknown as ProcessInternals;
-  leaveChannel(internals);
   leaveByExit(native, internals);
 }
 
@@ -70,26 +64,6 @@ export function unfinishedWork(): string[] {
   const told = unfinished.length + active.filter((name) => OF_SOCKETS.has(name)).length;
   const untold = Math.max(0, loadNative().requests() - told);
   return [...unfinished, ...Array<string>(untold).fill('ThreadPool')];
-}
-
-/** Close the copy of the zygote's IPC channel, at once and without a word on it. Its messages and its end concern no child. */
-function leaveChannel(internals: ProcessInternals): void {
-  if (process.channel === undefined || process.channel === null) return;
-  for (const key of Object.getOwnPropertySymbols(process)) {
-    if (key.description !== 'kChannelHandle') continue;
-    const handles = process as unknown as Record<symbol, Handle | null>;
-    handles[key]?.readStop();
-    handles[key]?.close(); // closes the descriptor now; the zygote's copy stays open
-    handles[key] = null;
-  }
-  Object.assign(process, { channel: undefined, connected: false, send: undefined, disconnect: undefined });
-  // What had come together with the order to fork is still in the queue of ticks, for the zygote's listeners.
-  const ofChannel: ReadonlySet<unknown> = new Set(['message', 'internalMessage', 'disconnect']);
-  process.on('message', () => {}); // without any listener Node would keep the message in the channel, which is no more
-  const { emit } = internals;
-  internals.emit = function (name, ...args) {
-    return !ofChannel.has(name) && emit.call(this, name, ...args);
-  };
 }
 
 function leaveByExit(native: Native, internals: ProcessInternals): void {

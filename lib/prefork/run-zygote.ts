@@ -8,6 +8,7 @@ import { Channel } from './channel.ts';
 import { guardMessage, watchSockets, type SocketWatch } from './fork-guard.ts';
 import { becomeForkedProcess, unfinishedWork } from './forked-process.ts';
 import type { Logger } from './logger.ts';
+import { watchLoaderThread } from './loader-thread.ts';
 import { parseOrder } from './messages.ts';
 import { loadNative, type Native } from './native.ts';
 import type { WorkerProgram, WorkerSettings } from './program.ts';
@@ -32,6 +33,7 @@ class Zygote {
   readonly #native: Native;
   readonly #random: ForkSafeRandom;
   readonly #sockets: SocketWatch;
+  readonly #loaderThread: () => string | undefined = watchLoaderThread();
   readonly #channel: Channel;
   readonly #workers: Set<number> = new Set();
   readonly #warned: Set<string> = new Set();
@@ -61,6 +63,13 @@ class Zygote {
     this.#log = this.#program.log(this.#settings.program);
     try {
       await this.#program.load(this.#settings.program);
+      const loader = this.#loaderThread();
+      if (loader !== undefined) {
+        this.#log.warn(
+          { loader },
+          'module.register: a later import() hangs in forked workers; use registerHooks, or spawn',
+        );
+      }
       this.#channel.send({ type: 'ready' });
     } catch (error) {
       this.#channel.send({ type: 'failed', message: messageOf(error) });

@@ -35,7 +35,7 @@ describe.each(['single', 'spawn', 'fork'])('by method %s:', (method) => {
     const { code, stdout, stderr } = await command.run(given);
     const pid = pidIn(pidFile);
     expect(await ask(command.client(`unix:${path}`), '/pid')).toMatch(/^\d+$/);
-    expect({ code, stdout, stderr: method === 'single' ? '' : stderr }).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(sessionOf(pid)).toEqual({ session: pid, terminal: 0 });
     const family = familyOf(pid);
     expect(family).toHaveLength({ single: 1, spawn: 2, fork: 3 }[method] as number);

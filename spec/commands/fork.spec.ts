@@ -127,6 +127,7 @@ describe('a connection that the application opens while it loads', () => {
     'is told with its peer and where it was opened: once (%j)',
     async (args) => {
       const served = await serve('--workers', '2', ...args);
+      await served.process.says(/opened a connection.*\n/);
       const [message, ...more] = warnings(served);
       expect(more).toEqual([]);
       expect(message).toMatch(/opened a connection while it was loaded, before the fork/);

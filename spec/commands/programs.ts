@@ -19,6 +19,7 @@ const APPLICATION = `
     request.signal.addEventListener('abort', () => process.stderr.write('slow was aborted\\n'));
     process.once('SIGUSR2', () => resolve('slow is done'));
   }));
+  app.get('/import', async () => (await import('./later.mjs')).default);
   app.get('/throw', () => { throw new Error('it went wrong'); });
   app.get('/later', () => { setImmediate(() => { throw new Error('outside of any request'); }); return 'soon'; });
 `;
@@ -27,6 +28,7 @@ const APPLICATION = `
 const MODULES: Readonly<Record<string, string>> = {
   'app.mjs': `${APPLICATION} export default app;`,
   'app.ts': `${APPLICATION.replace('const app', 'const app: Application')} export default app;`,
+  'later.mjs': 'export default "imported";',
   'handler.mjs': 'export default (request) => ({ path: request.path });',
   'nothing.mjs': 'export const app = 1;',
   'number.mjs': 'export default 7;',

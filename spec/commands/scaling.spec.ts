@@ -19,9 +19,9 @@ class Held {
   async keepBusy(workers: number): Promise<void> {
     while (this.#answers.length < workers) {
       let all = await this.#workers();
-      await until('an idle worker', async () => {
+      await until('an idle worker, or none', async () => {
         all = await this.#workers();
-        return all.some(({ state, active }) => state === 'ready' && active === 0);
+        return all.length === 0 || all.some(({ state, active }) => state === 'ready' && active === 0);
       });
       const idle = all.find(({ state, active }) => state === 'ready' && active === 0);
       const others = all.filter((one) => one !== idle).map(({ pid }) => pid);
@@ -88,7 +88,7 @@ describe.each(['spawn', 'fork'])('by method %s:', (method) => {
   });
 
   test('ondemand: none without requests, one for a request, more for several, none again', async () => {
-    const served = await serve('--scaling', 'ondemand', '--max-workers', '3', '--worker-idle', '300');
+    const served = await serve('--scaling', 'ondemand', '--max-workers', '3', '--worker-idle', '800');
     await workers(served, 0);
     expect(childrenOf(served.process.pid)).toHaveLength(method === 'fork' ? 1 : 0); // the zygote has loaded it
     const pid = Number(await served.ask('/pid'));

@@ -50,9 +50,22 @@ describe.each(['single', 'spawn', 'fork'])('by method %s:', (method) => {
       expect(await (await client.request(get('/'))).text()).toBe('hello');
     });
 
-    test('TypeScript, by Node or by tsx', async () => {
-      const { client } = await serve(method, 'app.ts');
-      expect(await (await client.request(get('/'))).text()).toBe('hello');
+    if (method !== 'fork' || Boolean((process.features as { typescript?: unknown }).typescript)) {
+      test('TypeScript, by Node or by tsx', async () => {
+        const { client } = await serve(method, 'app.ts');
+        expect(await (await client.request(get('/'))).text()).toBe('hello');
+      });
+    } else {
+      test('no TypeScript where a thread would have to compile it', async () => {
+        const process = start('serve', join(folder.path, 'app.ts'), '--method', method, '--listen', 'tcp:127.0.0.1:0');
+        expect(await process.finished).toEqual({ code: 3, signal: null });
+        expect(process.stderr).toMatch(/compiled in a thread, which forked workers do not have.*Node 22\.18/);
+      });
+    }
+
+    test('what is imported later', async () => {
+      const { client } = await serve(method, 'app.mjs');
+      expect(await (await client.request(get('/import'))).text()).toBe('imported');
     });
 
     test('a handler, for every path', async () => {

@@ -187,9 +187,10 @@ export async function answersOf(pids: readonly number[], askPid: () => Promise<s
   return answers;
 }
 
-/** The lines of a JSON log. */
+/** The complete lines of a JSON log. */
 export function logLines(text: string): Record<string, unknown>[] {
   return text
+    .slice(0, text.lastIndexOf('\n') + 1)
     .split('\n')
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as Record<string, unknown>);

@@ -58,8 +58,8 @@ describe.each(['spawn', 'fork'])('by method %s:', (method) => {
       command.write(module, "app.get('/', () => 'two')");
       served.process.signal('SIGHUP');
       await served.process.says(/"msg":"reloaded"/);
-      expect(await served.ask('/')).toBe('two');
       await until('the end of the old workers', async () => (await served.pids()).length === 2);
+      expect(await served.ask('/')).toBe('two');
       const { generation, workers } = await served.status();
       expect(generation).toBe(2);
       expect(workers.map((worker) => worker.generation)).toEqual([2, 2]);
@@ -80,6 +80,7 @@ describe.each(['spawn', 'fork'])('by method %s:', (method) => {
       command.write(module, "app.get('/', () => 'three')");
       served.process.signal('SIGHUP');
       await served.process.says(/"msg":"reloaded"/);
+      await until('the end of the old worker', () => !before.some(isAlive));
       expect(await served.ask('/')).toBe('three');
     });
 

@@ -1,10 +1,9 @@
 // A forked child is a process of its own: randomness, ways out, what works in it, and what forking leaves in its parent.
 
-import { execFileSync, fork, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const FLAGS = ['--v8-pool-size=0', '--single-threaded'];
@@ -218,36 +217,4 @@ onLinux('a child', () => {
     expect(during).toHaveLength(4); // zlib, crypto, a file, a name; and a connection
     expect(during).toEqual(expect.arrayContaining(['GetAddrInfoReqWrap', 'ThreadPool']));
   });
-});
-
-onLinux('a zygote with an IPC channel', () => {
-  test(
-    'keeps it: no child hears or takes a message, or holds it',
-    async () => {
-      const zygote = fork(program('channel'), { execArgv: FLAGS, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
-      let said = '';
-      zygote.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text));
-      const answers: unknown[] = [];
-      const ends: (End & { pong?: unknown })[] = [];
-      const done = new Promise<void>((resolve) => {
-        zygote.on('message', (message: 'ready' | (End & { pong?: unknown })) => {
-          if (message === 'ready') {
-            // Many at once: what has come with an order to fork is in the queue of the child as well.
-            for (let at = 0; at < 20; at += 1) for (const one of ['fork', at]) zygote.send(one);
-          } else if (message.pong === undefined) ends.push(message);
-          else answers.push(message.pong);
-          if (ends.length + answers.length === 40) resolve();
-        });
-      });
-      await done;
-      expect(answers).toEqual(Array.from({ length: 20 }, (_, at) => at));
-      const child = { heard: 0, connected: false, own: null, send: 'undefined', open: false };
-      expect(ends.map(({ stdout }) => JSON.parse(stdout) as unknown)).toEqual(Array(20).fill(child));
-      const ended = Promise.all([once(zygote, 'exit'), once(zygote.stdout as Readable, 'close')]);
-      zygote.disconnect();
-      expect((await ended)[0]).toEqual([0, null]);
-      expect(said).toBe('disconnect\n');
-    },
-    LATE,
-  );
 });
