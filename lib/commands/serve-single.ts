@@ -20,6 +20,8 @@ export async function serveSingle(file: string, flags: ServeFlags, context: Serv
   const socket = await openListeningSocket(place, { restricted: isRestricted(allow) });
   const drops = identity.uid !== undefined && identity.uid !== process.getuid?.();
   let starting: Promise<Serving> | undefined;
+  const onStopping = (): void => manager.stopping();
+  stopOnSignals(() => starting, socket, { stopTimeout: flags.stopTimeout, log, onStopping });
   try {
     if (drops) await socket.publish();
     dropPrivileges(identity);
@@ -33,8 +35,6 @@ export async function serveSingle(file: string, flags: ServeFlags, context: Serv
       ...(backlog !== undefined && { backlog }),
     };
     starting = serve(application, { ...options, listen: `fd:${socket.fd}`, log });
-    const stopping = (): void => manager.stopping();
-    stopOnSignals(starting, socket, { stopTimeout: flags.stopTimeout, log, onStopping: stopping });
     await starting;
     if (!drops) await socket.publish();
   } catch (error) {
@@ -62,8 +62,15 @@ interface StopOptions {
   onStopping(): void;
 }
 
-/** What to do when told to stop, and when the application has failed outside of any request. */
-function stopOnSignals(starting: Promise<Serving>, socket: ListeningSocket, options: StopOptions): void {
+/**
+ * What to do when told to stop, and when the application has failed outside of any request. While it is loaded, `starting` has
+ * nothing that would have to be waited for.
+ */
+function stopOnSignals(
+  starting: () => Promise<Serving> | undefined,
+  socket: ListeningSocket,
+  options: StopOptions,
+): void {
   const { stopTimeout, log } = options;
   let isStopping = false;
   const stop = (why: string, timeout: number, exitCode: number): void => {
@@ -71,7 +78,7 @@ function stopOnSignals(starting: Promise<Serving>, socket: ListeningSocket, opti
     isStopping = true;
     log.info({}, `stopping: ${why}`);
     options.onStopping();
-    const stopped = socket.remove().then(async () => (await starting).close({ timeout }));
+    const stopped = socket.remove().then(async () => (await starting())?.close({ timeout }));
     setTimeout(() => {
       log.fatal({}, 'stopping takes too long: a receiver of request_finished or worker_stopping does not end');
       process.exit(1);
@@ -92,7 +99,7 @@ function stopOnSignals(starting: Promise<Serving>, socket: ListeningSocket, opti
   process.on('SIGQUIT', () => stop('SIGQUIT', 0, 0));
   const failed = (error: unknown): void => {
     log.fatal({ err: error }, 'an error outside of any request');
-    if (!isStopping) stop('its state is not known any more', stopTimeout, 1);
+    if (!isStopping) stop('its state is not known any more', stopTimeout, starting() === undefined ? BOOT_FAILED : 1);
   };
   process.on('uncaughtException', failed);
   process.on('unhandledRejection', failed);

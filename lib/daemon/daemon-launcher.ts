@@ -55,7 +55,7 @@ function leaveStderr(): void {
 /** Whether it is a pipe, or the socket that Node makes for one: not a file that has come to that place by chance. */
 function leadsToSomebody(descriptor: number): boolean {
   try {
-    const found = fstatSync(descriptor);
+    const found = fstatSync(descriptor, { bigint: true }); // see log-file.ts
     return found.isSocket() || found.isFIFO();
   } catch {
     return false;

@@ -128,7 +128,8 @@ function open(file: string | undefined): number {
 
 /** A descriptor of stderr that does not block, where possible without a change for those who share stderr with us. */
 function openStderr(): number {
-  const stderr = fstatSync(STDERR);
+  // bigint: what Node 20 remembers of another call for a socket confuses its loader, which then takes links for files
+  const stderr = fstatSync(STDERR, { bigint: true });
   if (stderr.isFIFO() || stderr.isCharacterDevice()) {
     try {
       return openSync(`/proc/self/fd/${STDERR}`, FLAGS);

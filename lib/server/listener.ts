@@ -63,7 +63,8 @@ function systemdDescriptors(environ: NodeJS.ProcessEnv): number[] {
 /** Whether a descriptor is a socket of any kind. */
 export function isSocket(fd: number): boolean {
   try {
-    return fstatSync(fd).isSocket();
+    // bigint: what Node 20 remembers of another call for a socket confuses its loader, which then takes links for files
+    return fstatSync(fd, { bigint: true }).isSocket();
   } catch {
     return false; // closed
   }

@@ -1,6 +1,6 @@
 // What the process is: its pid file, its mask and its folder, by each method.
 
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { commands, type Served } from './served.ts';
 
@@ -41,6 +41,19 @@ describe.each(['single', 'spawn', 'fork'])('by method %s:', (method) => {
       const { process } = await serve('', '--pid-file', file);
       expect(readFileSync(file, 'utf8')).toBe(`${process.pid}\n`);
     });
+  });
+
+  test('TERM while the application is loaded ends it with 0, and leaves nothing', async () => {
+    const folder = command.name('.folder');
+    mkdirSync(folder);
+    const loading = command.name('.loading');
+    const module = command.write(`${method}-loads.mjs`, `writeFileSync('${loading}', ''); await delay(60_000);`);
+    const files = ['--listen', `unix:${folder}/s`, '--pid-file', `${folder}/pid`, '--control', `${folder}/c`];
+    const process = command.start(['serve', module, '--method', method, ...files]);
+    await process.until(() => existsSync(loading));
+    process.signal('SIGTERM');
+    expect(await process.finished).toEqual({ code: 0, signal: null });
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test('--umask is seen in the files that the application makes', async () => {

@@ -1,6 +1,6 @@
 // The applications that the command's specs serve, and how they run the command.
 
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { SpecProcess, type ProcessOptions } from '../support/process.ts';
@@ -29,6 +29,7 @@ const MODULES: Readonly<Record<string, string>> = {
   'app.mjs': `${APPLICATION} export default app;`,
   'app.ts': `${APPLICATION.replace('const app', 'const app: Application')} export default app;`,
   'later.mjs': 'export default "imported";',
+  'linked.mjs': `${APPLICATION.replace(library, 'postfork')} export default app;`,
   'handler.mjs': 'export default (request) => ({ path: request.path });',
   'nothing.mjs': 'export const app = 1;',
   'number.mjs': 'export default 7;',
@@ -38,6 +39,8 @@ const MODULES: Readonly<Record<string, string>> = {
 /** Write the modules into a folder. */
 export function writeModules(folder: string): void {
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(root, join(folder, 'node_modules/postfork')); // as npm link, workspaces and pnpm do
   for (const [name, text] of Object.entries(MODULES)) writeFileSync(join(folder, name), text);
 }
 

@@ -68,6 +68,11 @@ describe.each(['single', 'spawn', 'fork'])('by method %s:', (method) => {
       expect(await (await client.request(get('/import'))).text()).toBe('imported');
     });
 
+    test('an Application of a package that is a link', async () => {
+      const { client } = await serve(method, 'linked.mjs');
+      expect(await (await client.request(get('/'))).text()).toBe('hello');
+    });
+
     test('a handler, for every path', async () => {
       const { client } = await serve(method, 'handler.mjs');
       expect(await (await client.request(get('/any/path?q'))).json()).toEqual({ path: '/any/path' });

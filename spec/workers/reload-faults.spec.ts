@@ -19,7 +19,7 @@ describe.each(METHODS)('reloads that are not plain, %s', (method) => {
 
   test('code that does not load leaves the workers there are serving, and says why', async () => {
     await app.start({ version: 1 });
-    load = new Load(ways(2, await app.nginx()));
+    load = new Load(ways(1, await app.nginx(), await app.lighttpd()));
     const pids = await app.serving();
     app.write({ broken: 'broken on purpose' });
     app.arbiter.signal('SIGHUP');
@@ -36,7 +36,7 @@ describe.each(METHODS)('reloads that are not plain, %s', (method) => {
 
   test('25 reloads asked for at once leave one generation, and lose no request', async () => {
     await app.start({ version: 1 });
-    load = new Load(ways(2, await app.nginx(), await app.lighttpd()));
+    load = new Load(ways(1, await app.nginx(), await app.lighttpd()));
     await load.answered(20);
     const before = await app.status();
     app.write({ version: 2 });
@@ -54,7 +54,7 @@ describe.each(METHODS)('reloads that are not plain, %s', (method) => {
     const nginx = await app.nginx();
     const slow = get(nginx, '/held/slow');
     const pid = await app.begun('slow');
-    load = new Load(ways(2, nginx));
+    load = new Load(ways(1, nginx, await app.lighttpd()));
     await app.reload({ version: 2 });
     await load.answered(100, ({ version }) => version === 2);
     await load.stop();

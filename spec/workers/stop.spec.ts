@@ -44,7 +44,7 @@ describe.each(METHODS)('stopping, %s', (method) => {
     expect(lost()).toEqual([]);
     expect(processGroup(app.arbiter.pid)).toEqual([]);
     expect(app.files).toEqual([]);
-    console.log(method, 'TERM', load.asked, load.failures.length);
+    console.log(method, 'TERM', load.asked, load.failures.length, load.failures.filter((f) => f.to - f.from > 500).map((f) => [f.way, f.to - f.from, f.what]));
   }, 30_000);
 
   test('SIGKILL of the arbiter: the workers finish and leave by themselves, and the next arbiter takes the place', async () => {
