@@ -13,7 +13,7 @@ import { limitsOf, type ServeFlags } from './serve-flags.ts';
 const STOP_GRACE = 10_000; // ms for receivers to end once everything else has
 
 export async function serveSingle(file: string, flags: ServeFlags, context: ServeContext): Promise<void> {
-  const { log, identity, manager, onServing } = context;
+  const { log, identity, manager } = context;
   const { listen, allow, backlog, multiplex } = flags;
   const place = placeOf(listen, identity);
   // Bound first, and with another user to become also in place: afterwards this process may have no right to.
@@ -21,6 +21,8 @@ export async function serveSingle(file: string, flags: ServeFlags, context: Serv
   const drops = identity.uid !== undefined && identity.uid !== process.getuid?.();
   let starting: Promise<Serving> | undefined;
   const onStopping = (): void => manager.stopping();
+  process.on('SIGHUP', () => log.warn({}, 'one process cannot reload: use --method spawn, or restart it'));
+  process.on('SIGUSR1', () => reopen(log, log.destination));
   stopOnSignals(() => starting, socket, { stopTimeout: flags.stopTimeout, log, onStopping });
   try {
     if (drops) await socket.publish();
@@ -43,9 +45,7 @@ export async function serveSingle(file: string, flags: ServeFlags, context: Serv
     throw error;
   }
   log.info({ at: socket.at }, `serving ${file}`);
-  process.on('SIGHUP', () => log.warn({}, 'one process cannot reload: use --method spawn, or restart it'));
-  process.on('SIGUSR1', () => reopen(log, log.destination));
-  onServing();
+  context.onServing();
 }
 
 async function loaded(file: string): ReturnType<typeof loadApplication> {

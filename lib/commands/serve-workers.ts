@@ -28,7 +28,7 @@ import type { ApplicationSettings } from './worker-process.ts';
 const WORKER = fileURLToPath(new URL('../worker.js', import.meta.url));
 
 export async function serveWorkers(file: string, flags: ServeFlags, context: ServeContext): Promise<void> {
-  const { log, identity, manager, onServing } = context;
+  const { log, identity, manager } = context;
   process.title = `postfork: arbiter ${basename(file)}`;
   const scaling = scalingOf(flags);
   const socket = await openListeningSocket(placeOf(flags.listen, identity), { restricted: isRestricted(flags.allow) });
@@ -51,9 +51,11 @@ export async function serveWorkers(file: string, flags: ServeFlags, context: Ser
   const control = await openControl(flags.control, log, status);
 
   let stopping: Promise<void> | undefined;
+  let removed: Promise<void> | undefined;
   const stop = (timeout: number): Promise<void> => {
-    const stopped = arbiter.stop(timeout);
-    stopping ??= Promise.all([socket.remove(), stopped]).then(async () => {
+    removed ??= socket.remove(); // first: nobody is to wait for workers that do not accept any more
+    const stopped = removed.catch(() => {}).then(() => arbiter.stop(timeout));
+    stopping ??= Promise.all([removed, stopped]).then(async () => {
       await control?.close();
       await manager.close();
     });
@@ -91,6 +93,7 @@ export async function serveWorkers(file: string, flags: ServeFlags, context: Ser
 
   try {
     await arbiter.start();
+    if (stopping !== undefined) return;
     await socket.publish();
   } catch (error) {
     if (stopping !== undefined) return;
@@ -99,7 +102,7 @@ export async function serveWorkers(file: string, flags: ServeFlags, context: Ser
     throw error;
   }
   log.info({ at: socket.at, workers: arbiter.status().workers.length }, `serving ${file}`);
-  onServing();
+  context.onServing();
 }
 
 function settingsOf(file: string, flags: ServeFlags, { identity }: ServeContext): WorkerSettings {

@@ -50,14 +50,15 @@ class ApplicationProgram implements WorkerProgram {
   async serve(settings: unknown, listener: number): ReturnType<WorkerProgram['serve']> {
     const options = (settings as ApplicationSettings).serve;
     const application = this.#application as Application;
-    const { server, close } = await serve(application, {
+    const serving = await serve(application, {
       ...options,
       listen: `fd:${listener}`,
       ...(this.#log !== undefined && { log: this.#log }),
     });
+    const { server } = serving;
     return {
       load: () => ({ active: server.requests, connections: server.connections, served: server.served }),
-      close,
+      close: (how) => serving.close(how),
     };
   }
 }

@@ -19,6 +19,7 @@ import { CHANNEL_SLOT, DESCRIPTORS_SLOT } from './worker-source.ts';
 const QUIET_WITHIN = 1000; // ms that a fork waits for what the application has in flight
 const LOOK = 10; // ms between two looks at it
 const SIGNALS = ['SIGINT', 'SIGQUIT', 'SIGHUP'] as const; // a terminal sends them to all; the arbiter says what to do
+const ERRORS = ['uncaughtException', 'unhandledRejection'] as const;
 
 /** Load, then fork when told to. It ends with the arbiter. */
 export async function runZygote(program: WorkerProgram): Promise<void> {
@@ -39,8 +40,10 @@ class Zygote {
   readonly #warned: Set<string> = new Set();
   readonly #reap = (): void => this.#reapWorkers();
   readonly #ignore = (): void => {};
+  readonly #fail = (error: unknown): never => this.#failed(error);
   #settings!: WorkerSettings;
   #log!: Logger;
+  #loaded = false;
   #orders: Promise<unknown> = Promise.resolve(); // one after the other
   #onStart: ((settings: WorkerSettings) => void) | undefined;
 
@@ -55,6 +58,7 @@ class Zygote {
     });
     process.on('SIGCHLD', this.#reap);
     for (const signal of SIGNALS) process.on(signal, this.#ignore);
+    for (const event of ERRORS) process.on(event, this.#fail);
   }
 
   async load(): Promise<void> {
@@ -70,11 +74,18 @@ class Zygote {
           'module.register: a later import() hangs in forked workers; use registerHooks, or spawn',
         );
       }
+      this.#loaded = true;
       this.#channel.send({ type: 'ready' });
     } catch (error) {
-      this.#channel.send({ type: 'failed', message: messageOf(error) });
-      process.exit(1);
+      this.#failed(error);
     }
+  }
+
+  /** The application does not load, or has failed in the zygote, whose state nobody knows then. */
+  #failed(error: unknown): never {
+    this.#channel.send({ type: 'failed', message: messageOf(error) });
+    if (this.#loaded) this.#log.error({ err: error }, 'the application failed in the zygote');
+    process.exit(1);
   }
 
   #onOrder(line: string): void {
@@ -116,13 +127,18 @@ class Zygote {
     for (const fd of descriptors) closeSync(fd);
     this.#workers.add(pid);
     this.#channel.send({ type: 'forked', id, pid });
-    void Promise.resolve(after_fork.notify(undefined, { pid: process.pid, inWorker: false })).then(done);
+    void this.#tellForked().then(done, done);
+  }
+
+  async #tellForked(): Promise<void> {
+    await after_fork.notify(undefined, { pid: process.pid, inWorker: false });
   }
 
   /** In the worker. Nothing of the application runs before it is a process of its own. */
   #becomeWorker(channel: number): void {
     process.off('SIGCHLD', this.#reap);
     for (const signal of SIGNALS) process.off(signal, this.#ignore);
+    for (const event of ERRORS) process.off(event, this.#fail);
     this.#sockets.stop();
     this.#channel.close();
     closeSync(DESCRIPTORS_SLOT);

@@ -90,13 +90,19 @@ export class WorkerLife {
       this.#log?.error({}, 'leaving takes too long: a receiver of request_finished or worker_stopping does not end');
       process.exit(1);
     }, timeout + GRACE).unref();
-    this.#serving.close({ timeout }).then(
+    this.#close(this.#serving, timeout).then(
       () => process.exit(exitCode),
       (error: unknown) => {
         this.#log?.error({ err: error }, 'leaving failed');
         process.exit(1);
       },
     );
+  }
+
+  async #close(serving: ServingProgram, timeout: number): Promise<void> {
+    // Two turns of the event loop, in which it accepts who waits: there may be nobody else to do it.
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await serving.close({ timeout });
   }
 
   #count(maxRequests: number, jitter: number): void {

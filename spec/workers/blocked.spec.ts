@@ -51,7 +51,6 @@ describe.each(METHODS)('workers that are stuck, %s', (method) => {
     const after = await app.serving();
     expect(after).not.toContain(pid);
     expect(after.filter((one) => before.includes(one)).length).toBe(1);
-    console.log(method, 'blocked', load.asked, load.failures.length);
   }, 30_000);
 
   test('a request that is not answered in time is a 504, and others go on', async () => {

@@ -52,7 +52,6 @@ describe.each(METHODS)('crash loop, %s', (method) => {
     try {
       await until('five deaths, which are free', () => app.logged(/a worker died/g) >= 5);
       const seen = await watch();
-      console.log(method, seen);
       expect(seen.deaths).toBeLessThanOrEqual(8); // two each after 1 and after 2 s or more, and those under way
       expect(seen.lines).toBeLessThanOrEqual(seen.deaths * 3 + 10);
       expect(seen.cpu).toBeLessThan(WATCHED / 4);
@@ -77,7 +76,6 @@ describe.each(METHODS)('crash loop, %s', (method) => {
     await endAll();
     await app.arbiter.says(/a worker did not start, next try in \d+ s: .*broken on purpose/);
     const seen = await watch();
-    console.log(method, seen);
     expect(seen.deaths).toBeLessThanOrEqual(8);
     expect(seen.lines).toBeLessThanOrEqual(seen.deaths * 3 + 10);
     expect(seen.cpu).toBeLessThan(WATCHED / 4);

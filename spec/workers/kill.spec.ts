@@ -75,7 +75,6 @@ describe.each(METHODS)('workers that are killed, %s', (method) => {
     // Sockets of workers that have just ended are closed a little later.
     await until('descriptors as before', () => descriptorsOf(app.arbiter.pid) <= descriptors);
     await until('as many processes as before', () => processFamily(app.arbiter.pid).length === processes);
-    console.log(method, 'kills', load.asked, load.failures.length);
   }, 60_000);
 
   test('without any worker requests wait for the next ones, and none is refused', async () => {
@@ -93,7 +92,6 @@ describe.each(METHODS)('workers that are killed, %s', (method) => {
     await load.stop();
     expect(unaccounted(load.failures, kills)).toEqual([]);
     expect(load.failures.filter(({ what }) => /REFUSED|ENOENT|EAGAIN/.test(what))).toEqual([]);
-    console.log(method, 'all', load.asked, load.failures.length);
   }, 60_000);
 
   test('all that the arbiter has started is killed at once, and the next ones serve', async () => {

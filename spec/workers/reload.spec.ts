@@ -23,14 +23,12 @@ describe.each(METHODS)('reload, %s', (method) => {
     await app.start({ version: 0 });
     load = new Load(ways(1, await app.nginx(), await app.lighttpd()));
     await load.answered(50);
-    const first = performance.now();
     for (let version = 1; version <= RELOADS; version++) {
       const kept = load.answered(3, ({ way }) => way.startsWith('nginx'));
       const fresh = load.answered(3, (answer) => answer.version === version);
       await app.reload({ version });
       await Promise.all([kept, fresh]);
     }
-    console.log(method, performance.now() - first, load.asked, load.failures.length, load.pids.size);
     await load.stop();
     expect(load.failures).toEqual([]);
     expect(load.versions.size).toBe(RELOADS + 1);
