@@ -1,7 +1,8 @@
 // The process's log, by pino: lines for people on a terminal, JSON otherwise, on stderr or in a file.
 
+import { createRequire } from 'node:module';
 import { pino, type Logger } from 'pino';
-import { prettyFactory } from 'pino-pretty';
+import type { prettyFactory } from 'pino-pretty';
 import { LogDestination } from '../daemon/index.ts';
 
 export const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -19,16 +20,9 @@ export interface Log extends Logger {
 
 /** A log that cannot be written, for a full disk or a reader that is gone or stalls, never ends or blocks the process. */
 export function createLog({ level, file }: LogOptions): Log {
-  const pretty = file === undefined && process.stderr.isTTY;
-  const format = prettyFactory({
-    colorize: true,
-    singleLine: true,
-    ignore: 'pid,hostname',
-    translateTime: 'SYS:HH:MM:ss',
-  });
   const destination = new LogDestination({
     ...(file !== undefined && { file }),
-    ...(pretty && { format: (line: string) => format(line) ?? '' }),
+    ...(file === undefined && process.stderr.isTTY && { format: prettyFormat() }),
     dropped: (lines) => log.warn({ lines }, 'log lines were dropped: they could not be written in time'),
   });
   const log = Object.assign(pino({ level }, destination), { destination });
@@ -45,4 +39,16 @@ export function reopen(log: Logger, ...destinations: readonly LogDestination[]):
       log.error({ err: error }, 'not reopened');
     }
   }
+}
+
+/** For people. Loaded where it is wanted: no worker does. */
+function prettyFormat(): (line: string) => string {
+  const pretty = createRequire(import.meta.url)('pino-pretty') as { prettyFactory: typeof prettyFactory };
+  const format = pretty.prettyFactory({
+    colorize: true,
+    singleLine: true,
+    ignore: 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss',
+  });
+  return (line) => format(line) ?? '';
 }
