@@ -5,6 +5,7 @@ import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { after_fork, before_fork } from '../signals/index.ts';
 import { Channel } from './channel.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { guardMessage, watchSockets, type SocketWatch } from './fork-guard.ts';
 import { becomeForkedProcess, unfinishedWork } from './forked-process.ts';
 import type { Logger } from './logger.ts';
@@ -74,6 +75,7 @@ class Zygote {
           'module.register: a later import() hangs in forked workers; use registerHooks, or spawn',
         );
       }
+      collectGarbage();
       this.#loaded = true;
       this.#channel.send({ type: 'ready' });
     } catch (error) {

@@ -136,7 +136,7 @@ export class Load {
       this.#answers += 1;
       this.pids.add(answer.pid);
       this.versions.add(answer.version);
-      for (const watcher of [...this.#watchers]) watcher.onAnswer(answer);
+      for (const watcher of this.#watchers) watcher.onAnswer(answer);
     }
   }
 }

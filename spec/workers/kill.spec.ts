@@ -61,7 +61,7 @@ describe.each(METHODS)('workers that are killed, %s', (method) => {
       await load.answered(20, ({ from }) => from > killed.to);
     }
     const pids = await app.serving();
-    await Promise.all(pids.map((pid) => load?.answered(1, (answer) => answer.pid === pid)));
+    for (const pid of pids) await load.answered(1, (answer) => answer.pid === pid);
     await load.stop();
 
     expect(unaccounted(load.failures, kills)).toEqual([]);
