@@ -80,6 +80,11 @@ export class Connection implements RequestOwner {
     this.#channel.close();
   }
 
+  /** Close with the next answer: the web server sees the end together with it, and seldom sends in between. */
+  closeWithAnswer(): void {
+    this.#closeWhenIdle = true;
+  }
+
   #onData(chunk: Buffer): void {
     if (this.#channel.ending) return;
     if (this.#parser.atBoundary) this.#since = JUST_NOW; // a record sent byte by byte is as old as its first byte

@@ -18,6 +18,8 @@ export interface CloseOptions {
 
 const CLOSING_IDLE = 1000;
 const CLOSING_TIMEOUT = 30_000;
+const IDLE_SHARE = 30; // a connection that has been idle for this part of the time left is closed
+const LAST_SHARE = 10; // the part of the time in which an answer closes its connection
 const MAX_TIMER = 2 ** 31 - 1; // Node's timers take longer times for the shortest
 const KEEPALIVE = { keepAlive: true, keepAliveInitialDelay: 60_000 }; // a TCP peer that is gone without a word is noticed
 
@@ -36,14 +38,15 @@ export class Server implements Host {
   #served = 0;
   #running = 0;
   #sweeping: NodeJS.Timeout | undefined;
-  #idleTimeout: number;
+  #closingIdle = Infinity;
+  #closingTimeout = Infinity;
+  #closeBy = Infinity;
   #closing: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
   #deadline: NodeJS.Timeout | undefined; // of the closing
 
   constructor(options: ServerOptions) {
     this.settings = settingsOf(options);
-    this.#idleTimeout = this.settings.idleTimeout;
     this.#peers = options.allow === undefined ? undefined : new PeerList(options.allow);
     this.#handlers = [];
     this.#handlers[RESPONDER] = options.responder;
@@ -98,8 +101,9 @@ export class Server implements Host {
 
   /**
    * Stop accepting and serve what runs to its end. Kept connections go on being served, because a web server may be
-   * sending on one at this moment: one that has served a request is closed once it has been idle for `idle`. What is left
-   * at `timeout` is aborted. A second call returns the first one's promise.
+   * sending on one at this moment: one that has served a request is closed once it has been idle for `idle`. On a busy one
+   * that does not come, so less and less of it is asked for as time goes by, and in the last tenth an answer closes its
+   * connection. What is left at `timeout` is aborted. A second call returns the first one's promise.
    */
   close(options: CloseOptions = {}): Promise<void> {
     this.#closing ??= this.#close(options.timeout ?? CLOSING_TIMEOUT, options.idle ?? CLOSING_IDLE);
@@ -146,7 +150,9 @@ export class Server implements Host {
 
   async #close(timeout: number, idle: number): Promise<void> {
     if (this.#net.listening) this.#net.close();
-    this.#idleTimeout = idle;
+    this.#closingIdle = idle;
+    this.#closingTimeout = timeout;
+    this.#closeBy = performance.now() + timeout;
     this.#sweepEvery(Math.min(sweepInterval(this.settings), Math.max(10, idle / 4)));
     const quiet = new Promise<void>((resolve) => (this.#onQuiet = resolve));
     this.#deadline = setTimeout(() => this.#stop(), Math.min(timeout, MAX_TIMER));
@@ -170,7 +176,13 @@ export class Server implements Host {
     clearInterval(this.#sweeping);
     this.#sweeping = setInterval(() => {
       const now = performance.now();
-      for (const connection of this.#connections) connection.sweep(now, this.#idleTimeout);
+      const left = this.#closeBy - now;
+      const idle = Math.min(this.settings.idleTimeout, this.#closingIdle, left / IDLE_SHARE);
+      const last = left < this.#closingTimeout / LAST_SHARE;
+      for (const connection of this.#connections) {
+        if (last) connection.closeWithAnswer();
+        connection.sweep(now, idle);
+      }
     }, interval).unref();
   }
 }
