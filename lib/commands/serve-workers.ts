@@ -8,6 +8,7 @@ import {
   blockedStack,
   BootError,
   buildNative,
+  findNative,
   loadNative,
   spawnSource,
   whenWaiting,
@@ -120,7 +121,16 @@ function settingsOf(file: string, flags: ServeFlags, { identity }: ServeContext)
     },
   };
   const maxRequestsJitter = flags.maxRequestsJitter ?? Math.floor(maxRequests / 10);
-  return { title: basename(file), maxRequests, maxRequestsJitter, stopTimeout, forkGuard, program: application };
+  const handOver = flags.method === 'fork' || findNative() !== undefined;
+  return {
+    title: basename(file),
+    handOver,
+    maxRequests,
+    maxRequestsJitter,
+    stopTimeout,
+    forkGuard,
+    program: application,
+  };
 }
 
 async function sourceOf(
@@ -129,7 +139,7 @@ async function sourceOf(
   log: Log,
   output: WorkerOutput,
 ): Promise<() => WorkerSource> {
-  if (method === 'spawn') return () => spawnSource(program);
+  if (method === 'spawn') return () => spawnSource(program, findNative());
   await buildNative();
   const native = loadNative();
   return () =>

@@ -59,6 +59,7 @@ class ApplicationProgram implements WorkerProgram {
     return {
       load: () => ({ active: server.requests, connections: server.connections, served: server.served }),
       close: (how) => serving.close(how),
+      adopt: (descriptor) => server.adopt(descriptor),
     };
   }
 }

@@ -1,5 +1,6 @@
 // Arbiter: keeps as many workers serving as are wanted, replaces those that die, and changes generations without a gap.
 
+import { closeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Generation } from './generation.ts';
 import type { Logger } from './logger.ts';
@@ -145,12 +146,12 @@ export class Arbiter {
     }
     const before = this.#current;
     this.#current = generation;
-    if (before !== undefined) this.#retire(before, this.#options.stopTimeout);
+    if (before !== undefined) this.#retire(before, this.#options.stopTimeout, true);
     this.#manage();
   }
 
-  #retire(generation: Generation, timeout: number): void {
-    generation.retire(timeout);
+  #retire(generation: Generation, timeout: number, handOver = false): void {
+    generation.retire(timeout, handOver);
     this.#sweepOut(generation);
   }
 
@@ -183,7 +184,7 @@ export class Arbiter {
     ready.sort((a, b) => Number(b.worn) - Number(a.worn) || a.load.active - b.load.active || a.idleSince - b.idleSince);
     for (const worker of ready.slice(0, surplus)) {
       this.#log.debug({ worker: worker.pid }, worker.worn ? 'a worn worker leaves' : 'a worker too many leaves');
-      worker.drain(this.#options.stopTimeout);
+      worker.drain(this.#options.stopTimeout, ready.length > surplus);
     }
   }
 
@@ -209,6 +210,7 @@ export class Arbiter {
         onChange: () => {
           if (worker.worn || worker.state === 'draining') this.#manage();
         },
+        onConnection: () => this.#passOn(worker),
         onGone: (_worker, exit) => this.#onGone(generation, worker, exit),
       });
       generation.workers.add(worker);
@@ -221,6 +223,16 @@ export class Arbiter {
       this.#sweepOut(generation);
       this.#manage();
     }
+  }
+
+  /** A connection that a draining worker hands over goes to the one with the fewest. Where there is none it is closed. */
+  #passOn(from: Worker): void {
+    const descriptor = from.process.descriptors?.receive();
+    if (descriptor === undefined) return;
+    const ready = (this.#current?.ready ?? []).filter((worker) => worker !== from);
+    ready.sort((a, b) => Number(a.worn) - Number(b.worn) || a.load.connections - b.load.connections);
+    ready.some((worker) => worker.adopt(descriptor));
+    closeSync(descriptor);
   }
 
   #onReady(generation: Generation, worker: Worker): void {

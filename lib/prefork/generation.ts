@@ -40,9 +40,9 @@ export class Generation {
   }
 
   /** No more workers are made; those there drain for `timeout` ms. Again with a shorter time. */
-  retire(timeout: number): void {
+  retire(timeout: number, handOver = false): void {
     this.#retired = true;
-    for (const worker of this.workers) worker.drain(timeout);
+    for (const worker of this.workers) worker.drain(timeout, handOver);
   }
 
   /** Close its source. Idempotent. */

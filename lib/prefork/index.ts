@@ -4,7 +4,7 @@ export { Arbiter, BootError, type ArbiterOptions } from './arbiter.ts';
 export { blockedStack } from './blocked-stack.ts';
 export { whenWaiting } from './listener-watch.ts';
 export type { Logger } from './logger.ts';
-export { buildNative, loadNative, type Native } from './native.ts';
+export { buildNative, findNative, loadNative, type Native } from './native.ts';
 export type { ServingProgram, WorkerProgram, WorkerSettings } from './program.ts';
 export { runWorker } from './run-worker.ts';
 export { runZygote } from './run-zygote.ts';

@@ -18,12 +18,14 @@ export type WorkerMessage =
   | { type: 'failed'; message: string } // it could not start
   | { type: 'load'; load: Load }
   | { type: 'worn' } // it has served as many requests as it should, and serves on until it is told to drain
-  | { type: 'leaving' }; // it drains by itself
+  | { type: 'leaving' } // it drains by itself
+  | { type: 'connection' }; // for another worker: its descriptor has gone the other way
 
 /** To a worker. */
 export type WorkerOrder =
   | { type: 'start'; settings: unknown } // only to a spawned one
-  | { type: 'drain'; timeout: number }; // ms
+  | { type: 'drain'; timeout: number; handOver: boolean } // ms; whether another worker takes its connections
+  | { type: 'connection' }; // of another worker: its descriptor has come the other way
 
 /** From the zygote. */
 export type ZygoteMessage =
@@ -43,6 +45,7 @@ export function parseWorkerMessage(line: string): WorkerMessage | undefined {
     case 'ready':
     case 'worn':
     case 'leaving':
+    case 'connection':
       return { type: message['type'] };
     case 'failed':
       return { type: 'failed', message: text(message['message']) };

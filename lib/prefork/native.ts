@@ -101,6 +101,15 @@ export function loadNative(): Native {
   };
 }
 
+/** The addon where there is one: what it is good for besides forking is done without it or not at all. */
+export function findNative(): Native | undefined {
+  try {
+    return loadNative();
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Build the addon where it is missing: not every package manager runs install scripts. Takes about a second.
  * @throws Error with what the compiler said, or what to install.

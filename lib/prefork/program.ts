@@ -14,8 +14,10 @@ export interface WorkerProgram {
 /** A program that serves. */
 export interface ServingProgram {
   load(): { active: number; connections: number; served: number };
-  /** Serve what runs to its end, at most for so many ms, and stop. */
-  close(options: { timeout: number }): Promise<void>;
+  /** Serve what runs to its end, at most for so many ms, and stop. `handOver`: takes open connections, see `adopt`. */
+  close(options: { timeout: number; handOver?: (descriptor: number) => boolean }): Promise<void>;
+  /** Serve a connection that another worker has handed over. The descriptor is its own to close. */
+  adopt(descriptor: number): void;
 }
 
 /** What arbiter, zygote and worker agree on. */
@@ -28,6 +30,8 @@ export interface WorkerSettings {
   maxRequestsJitter: number;
   /** For what runs to end, in ms, where nobody is there to say another time. */
   stopTimeout: number;
+  /** Whether connections can go from worker to worker. */
+  handOver: boolean;
   forkGuard: 'warn' | 'refuse' | 'off';
   /** The program's own. */
   program: unknown;

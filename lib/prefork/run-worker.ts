@@ -1,13 +1,19 @@
 // runWorker(): the program of a spawned worker's process.
 
 import { Socket } from 'node:net';
+import { DescriptorPipe } from './descriptor-pipe.ts';
+import { loadNative } from './native.ts';
 import type { WorkerProgram } from './program.ts';
 import { WorkerLife } from './worker-life.ts';
-import { CHANNEL_SLOT } from './worker-source.ts';
+import { CHANNEL_SLOT, DESCRIPTORS_SLOT } from './worker-source.ts';
 
 /** Load, serve, leave when told to. What fails is told to the arbiter. */
 export async function runWorker(program: WorkerProgram): Promise<void> {
-  const life = new WorkerLife(program, new Socket({ fd: CHANNEL_SLOT }));
+  const life = new WorkerLife(
+    program,
+    new Socket({ fd: CHANNEL_SLOT }),
+    () => new DescriptorPipe(loadNative(), DESCRIPTORS_SLOT),
+  );
   try {
     const settings = await life.settings();
     process.title = `postfork: worker ${settings.title}`;

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { after_fork, before_fork } from '../signals/index.ts';
 import { Channel } from './channel.ts';
 import { collectGarbage } from './collect-garbage.ts';
+import { DescriptorPipe } from './descriptor-pipe.ts';
 import { guardMessage, watchSockets, type SocketWatch } from './fork-guard.ts';
 import { becomeForkedProcess, unfinishedWork } from './forked-process.ts';
 import type { Logger } from './logger.ts';
@@ -112,7 +113,7 @@ class Zygote {
   }
 
   #fork(id: number, descriptors: readonly number[], done: () => void): void {
-    const [channel, stdout, stderr] = descriptors as [number, number, number];
+    const [channel, stdout, stderr, connections] = descriptors as [number, number, number, number];
     let pid: number;
     try {
       pid = this.#native.fork(channel, stdout, stderr);
@@ -123,7 +124,7 @@ class Zygote {
       return;
     }
     if (pid === 0) {
-      this.#becomeWorker(channel);
+      this.#becomeWorker(channel, connections);
       return; // without `done`: this object has nothing more to do here
     }
     for (const fd of descriptors) closeSync(fd);
@@ -137,7 +138,7 @@ class Zygote {
   }
 
   /** In the worker. Nothing of the application runs before it is a process of its own. */
-  #becomeWorker(channel: number): void {
+  #becomeWorker(channel: number, connections: number): void {
     process.off('SIGCHLD', this.#reap);
     for (const signal of SIGNALS) process.off(signal, this.#ignore);
     for (const event of ERRORS) process.off(event, this.#fail);
@@ -145,7 +146,11 @@ class Zygote {
     this.#channel.close();
     closeSync(DESCRIPTORS_SLOT);
     becomeForkedProcess(this.#native, this.#random, { title: `postfork: worker ${this.#settings.title}` });
-    const life = new WorkerLife(this.#program, new Socket({ fd: channel }));
+    const life = new WorkerLife(
+      this.#program,
+      new Socket({ fd: channel }),
+      () => new DescriptorPipe(this.#native, connections),
+    );
     const serve = async (): Promise<void> => {
       await after_fork.notify(undefined, { pid: process.pid, inWorker: true });
       await life.serve(this.#settings);

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import { request_finished } from '../signals/index.ts';
 import { Channel } from './channel.ts';
+import type { DescriptorPipe } from './descriptor-pipe.ts';
 import type { Logger } from './logger.ts';
 import { parseOrder, type Load } from './messages.ts';
 import type { ServingProgram, WorkerProgram, WorkerSettings } from './program.ts';
@@ -16,7 +17,9 @@ const MAX_MESSAGE = 8000; // characters of an error
 /** Everything that ends a worker ends in process.exit. */
 export class WorkerLife {
   readonly #program: WorkerProgram;
+  readonly #openDescriptors: () => DescriptorPipe;
   readonly #channel: Channel;
+  #descriptors: DescriptorPipe | undefined;
   #settings: WorkerSettings | undefined;
   #log: Logger | undefined;
   #serving: ServingProgram | undefined;
@@ -25,8 +28,10 @@ export class WorkerLife {
   #reportedAt = 0;
   #onStart: ((settings: WorkerSettings) => void) | undefined;
 
-  constructor(program: WorkerProgram, socket: Socket) {
+  /** `descriptors`: makes the way for connections, where there is one. */
+  constructor(program: WorkerProgram, socket: Socket, descriptors: () => DescriptorPipe) {
     this.#program = program;
+    this.#openDescriptors = descriptors;
     this.#channel = new Channel(socket, {
       onLine: (line) => this.#onOrder(line),
       onEnd: () => this.#stop('the arbiter is gone', this.#settings?.stopTimeout ?? 0, 0),
@@ -52,6 +57,7 @@ export class WorkerLife {
   async serve(settings: WorkerSettings): Promise<void> {
     this.#settings = settings;
     this.#log = this.#program.log(settings.program);
+    if (settings.handOver) this.#descriptors = this.#openDescriptors();
     if (settings.maxRequests > 0) this.#count(settings.maxRequests, settings.maxRequestsJitter);
     this.#serving = await this.#program.serve(settings.program, LISTENER_SLOT);
     this.#channel.send({ type: 'ready' });
@@ -68,7 +74,8 @@ export class WorkerLife {
   #onOrder(line: string): void {
     const order = parseOrder(line);
     if (order.type === 'start') this.#onStart?.(order.settings as WorkerSettings);
-    else if (order.type === 'drain') this.#stop('told to', order.timeout, 0);
+    else if (order.type === 'drain') this.#stop('told to', order.timeout, 0, order.handOver);
+    else if (order.type === 'connection') this.#adopt();
   }
 
   /** By itself: the arbiter is to make another one. */
@@ -78,7 +85,7 @@ export class WorkerLife {
     this.#stop(why, this.#settings?.stopTimeout ?? 0, exitCode);
   }
 
-  #stop(why: string, timeout: number, exitCode: number): void {
+  #stop(why: string, timeout: number, exitCode: number, handOver = false): void {
     if (this.#serving === undefined) process.exit(exitCode);
     if (this.#stopping) {
       if (timeout === 0) process.exit(exitCode); // it is to hurry
@@ -90,7 +97,7 @@ export class WorkerLife {
       this.#log?.error({}, 'leaving takes too long: a receiver of request_finished or worker_stopping does not end');
       process.exit(1);
     }, timeout + GRACE).unref();
-    this.#close(this.#serving, timeout).then(
+    this.#close(this.#serving, timeout, handOver).then(
       () => process.exit(exitCode),
       (error: unknown) => {
         this.#log?.error({ err: error }, 'leaving failed');
@@ -99,10 +106,26 @@ export class WorkerLife {
     );
   }
 
-  async #close(serving: ServingProgram, timeout: number): Promise<void> {
+  async #close(serving: ServingProgram, timeout: number, handOver: boolean): Promise<void> {
     // Two turns of the event loop, in which it accepts who waits: there may be nobody else to do it.
     for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
-    await serving.close({ timeout });
+    await serving.close({ timeout, ...(handOver && { handOver: (descriptor) => this.#handOver(descriptor) }) });
+  }
+
+  #handOver(descriptor: number): boolean {
+    if (this.#descriptors?.send(descriptor) !== true) return false;
+    this.#channel.send({ type: 'connection' });
+    return true;
+  }
+
+  #adopt(): void {
+    const descriptor = this.#descriptors?.receive();
+    if (descriptor === undefined) return;
+    try {
+      this.#serving?.adopt(descriptor);
+    } catch (error) {
+      this.#log?.warn({ err: error }, 'a connection of another worker could not be taken over');
+    }
   }
 
   #count(maxRequests: number, jitter: number): void {

@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import type { DescriptorPipe } from './descriptor-pipe.ts';
 
 /** How a process ended. Both null where nobody can tell any more. */
 export interface Exit {
@@ -16,6 +17,8 @@ export interface WorkerProcess {
   readonly channel: Socket;
   readonly stdout: Readable;
   readonly stderr: Readable;
+  /** On which open connections come from it and go to it; undefined where the addon is not built. */
+  readonly descriptors: DescriptorPipe | undefined;
   readonly exited: Promise<Exit>;
   /** Whether Node's inspector can be had by SIGUSR1, for the stack of a blocked event loop. */
   readonly inspectable: boolean;
@@ -48,4 +51,4 @@ export interface Program {
 // In slots 0 to 2 libuv would make the shared socket blocking, and one idle worker would freeze.
 export const LISTENER_SLOT = 3;
 export const CHANNEL_SLOT = 4;
-export const DESCRIPTORS_SLOT = 5; // the zygote's: on it come the descriptors of a worker that is to be forked
+export const DESCRIPTORS_SLOT = 5; // a worker's connections; the zygote's: what a worker is to be forked with

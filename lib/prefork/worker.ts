@@ -11,6 +11,8 @@ export interface WorkerEvents {
   onReady(worker: Worker): void;
   /** Its load, or something else that counts for how many workers are wanted, has changed. */
   onChange(worker: Worker): void;
+  /** It hands a connection over. */
+  onConnection(worker: Worker): void;
   /** Its process is gone. */
   onGone(worker: Worker, exit: Exit): void;
 }
@@ -78,8 +80,8 @@ export class Worker {
     return this.state === 'ready' && !this.worn;
   }
 
-  /** Finish what it has, for `timeout` ms, and leave. Again with a shorter time; told twice not to wait, it is killed. */
-  drain(timeout: number): void {
+  /** Finish what it has, for `timeout` ms, and leave. Again with a shorter time; told twice not to wait, it is killed. `handOver`: its connections go to another worker. */
+  drain(timeout: number, handOver = false): void {
     this.dismissed = true;
     if (this.state === 'booting' || this.#hurried) {
       this.process.kill('SIGKILL');
@@ -87,8 +89,16 @@ export class Worker {
     }
     this.#deadline = Math.min(this.#deadline, performance.now() + timeout + GRACE);
     this.state = 'draining';
-    this.#channel.send({ type: 'drain', timeout });
+    this.#channel.send({ type: 'drain', timeout, handOver });
     this.#hurried = timeout === 0;
+  }
+
+  /** Serve a connection of another worker. Whether it takes it. */
+  adopt(descriptor: number): boolean {
+    if (this.process.descriptors?.send(descriptor) !== true) return false;
+    this.#channel.send({ type: 'connection' });
+    this.load = { ...this.load, connections: this.load.connections + 1 };
+    return true;
   }
 
   /** It is of no use any more and will be killed. */
@@ -141,6 +151,9 @@ export class Worker {
         this.worn = true;
         this.#events.onChange(this);
         break;
+      case 'connection':
+        this.#events.onConnection(this);
+        break;
       case 'leaving':
         if (this.state !== 'ready') break; // one that boots has failed
         this.state = 'draining';
@@ -155,6 +168,7 @@ export class Worker {
   #onExit(exit: Exit): void {
     this.#gone = true;
     this.#channel.close();
+    this.process.descriptors?.close();
     this.#events.onGone(this, exit);
   }
 }

@@ -5,6 +5,7 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { Channel } from './channel.ts';
+import { DescriptorPipe } from './descriptor-pipe.ts';
 import { parseZygoteMessage } from './messages.ts';
 import type { Native } from './native.ts';
 import { DESCRIPTORS_SLOT, type Exit, type WorkerProcess } from './worker-source.ts';
@@ -76,14 +77,16 @@ export class ZygoteProcess {
     const id = ++this.#orders;
     const pairs = [this.#native.socketpair(), this.#native.socketpair(), this.#native.socketpair()];
     const sockets = pairs.map(([ours]) => new Socket({ fd: ours }));
-    const theirs = pairs.map(([, end]) => end);
+    const pipe = DescriptorPipe.pair(this.#native);
+    const theirs = [...pairs.map(([, end]) => end), pipe.theirs];
     try {
       this.#native.sendDescriptors(descriptorOf(this.#descriptors), theirs);
       this.#channel.send({ type: 'fork', id });
-      const worker = (pid: number): WorkerProcess => this.#worker(pid, sockets as [Socket, Socket, Socket]);
+      const worker = (pid: number): WorkerProcess => this.#worker(pid, sockets as [Socket, Socket, Socket], pipe.ours);
       return await this.#answer(id, 'the zygote did not fork in time', worker);
     } catch (error) {
       for (const socket of sockets) socket.destroy();
+      pipe.ours.close();
       throw error;
     } finally {
       for (const end of theirs) closeSync(end);
@@ -101,7 +104,11 @@ export class ZygoteProcess {
     return (this.#child.stdio as unknown[])[DESCRIPTORS_SLOT] as Socket;
   }
 
-  #worker(pid: number, [channel, stdout, stderr]: [Socket, Socket, Socket]): WorkerProcess {
+  #worker(
+    pid: number,
+    [channel, stdout, stderr]: [Socket, Socket, Socket],
+    descriptors: DescriptorPipe,
+  ): WorkerProcess {
     let running = true;
     const exited = new Promise<Exit>((resolve) => {
       this.#workers.set(pid, { channel, ended: resolve });
@@ -113,7 +120,7 @@ export class ZygoteProcess {
     const kill = (signal: NodeJS.Signals): void => {
       if (running) killQuietly(pid, signal);
     };
-    return { pid, channel, stdout, stderr, exited, inspectable: false, kill };
+    return { pid, channel, stdout, stderr, descriptors, exited, inspectable: false, kill };
   }
 
   #answer<T>(id: number, late: string, answer: (pid: number) => T): Promise<T> {

@@ -45,6 +45,17 @@ export class Channel implements Outlet {
     return this.#ending;
   }
 
+  /** Of the socket; undefined once it is closed. */
+  get descriptor(): number | undefined {
+    return (this.#socket as unknown as { _handle: { fd: number } | null })._handle?.fd;
+  }
+
+  /** Close this process's copy of the descriptor: another process has the connection. */
+  abandon(): void {
+    this.#ending = true;
+    this.#socket.destroy();
+  }
+
   write(data: Buffer | string): void {
     if (this.#socket.destroyed) return;
     if (typeof data !== 'string') {

@@ -80,6 +80,14 @@ export class Connection implements RequestOwner {
     this.#channel.close();
   }
 
+  /** Let another process have it, if nothing is on its way here: what comes meanwhile waits in the socket. */
+  handOver(): void {
+    const { descriptor, queued, ending } = this.#channel;
+    if (!this.idle || !this.#parser.atBoundary || this.#inputPending || this.#closeWhenIdle) return;
+    if (descriptor === undefined || queued > 0 || ending) return;
+    if (this.#host.handOver(descriptor)) this.#channel.abandon();
+  }
+
   /** Close with the next answer: the web server sees the end together with it, and seldom sends in between. */
   closeWithAnswer(): void {
     this.#closeWhenIdle = true;
@@ -270,7 +278,11 @@ export class Connection implements RequestOwner {
   }
 
   #finishIfIdle(): void {
-    if (!this.#closeWhenIdle || !this.idle || this.#channel.ending) return;
+    if (!this.idle || this.#channel.ending) return;
+    if (!this.#closeWhenIdle) {
+      if (this.#host.closing) this.handOver();
+      return;
+    }
     this.#parser.stop(); // what still comes is nobody's business
     this.#channel.finish(!this.#inputPending && this.#parser.atBoundary);
     if (this.#flow.paused) this.#flow.update([], false);

@@ -5,6 +5,8 @@ import type { Settings } from './options.ts';
 
 export interface Host {
   readonly settings: Settings;
+  /** Whether it takes no new connections any more. */
+  readonly closing: boolean;
   handlerOf(role: number): Handler | undefined;
   /** A request would become active. False: there are as many as may be. */
   admit(): boolean;
@@ -13,4 +15,6 @@ export interface Host {
   /** A handler has been called, and has ended: a server that closes waits for it. */
   handlerStarted(): void;
   handlerEnded(): void;
+  /** While the server closes: somebody else serves this connection from now on. False: nobody does. */
+  handOver(descriptor: number): boolean;
 }

@@ -1,6 +1,12 @@
 // Server: accepts web servers' connections, holds the bounds that concern all of them, and closes without losing requests.
 
-import { createServer, type ListenOptions, type Server as NetServer, type Socket } from 'node:net';
+import {
+  createServer,
+  Socket,
+  type ListenOptions,
+  type Server as NetServer,
+  type SocketConstructorOpts,
+} from 'node:net';
 import { AUTHORIZER, FILTER, RESPONDER } from '../protocol/index.ts';
 import { Connection } from './connection.ts';
 import type { Handler } from './exchange.ts';
@@ -14,6 +20,11 @@ export interface CloseOptions {
   timeout?: number;
   /** A kept connection that has served a request is closed when it has had none for so long. Default 1000. */
   idle?: number;
+  /**
+   * Takes a copy of the descriptor of a connection that is between two requests, for another process to `adopt`; then the
+   * web server notices nothing. False where nobody takes it: it is served here as without this.
+   */
+  handOver?: (descriptor: number) => boolean;
 }
 
 const CLOSING_IDLE = 1000;
@@ -21,6 +32,7 @@ const CLOSING_TIMEOUT = 30_000;
 const IDLE_SHARE = 30; // a connection that has been idle for this part of the time left is closed
 const LAST_SHARE = 10; // the part of the time in which an answer closes its connection
 const MAX_TIMER = 2 ** 31 - 1; // Node's timers take longer times for the shortest
+const SOCKET = { allowHalfOpen: true, readable: true, writable: true };
 const KEEPALIVE = { keepAlive: true, keepAliveInitialDelay: 60_000 }; // a TCP peer that is gone without a word is noticed
 
 /**
@@ -41,6 +53,7 @@ export class Server implements Host {
   #closingIdle = Infinity;
   #closingTimeout = Infinity;
   #closeBy = Infinity;
+  #handOver: CloseOptions['handOver'];
   #closing: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
   #deadline: NodeJS.Timeout | undefined; // of the closing
@@ -54,7 +67,7 @@ export class Server implements Host {
     this.#handlers[FILTER] = options.filter;
     this.#net = createServer(
       // A web server may end its side first and still wait for the answer. noDelay: an answer is one write.
-      { allowHalfOpen: true, noDelay: true, ...KEEPALIVE, highWaterMark: this.settings.outputBuffer },
+      { ...SOCKET, noDelay: true, ...KEEPALIVE, highWaterMark: this.settings.outputBuffer },
       (socket) => this.#accept(socket),
     );
     this.#net.maxConnections = this.settings.maxConnections;
@@ -106,8 +119,25 @@ export class Server implements Host {
    * connection. What is left at `timeout` is aborted. A second call returns the first one's promise.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options.timeout ?? CLOSING_TIMEOUT, options.idle ?? CLOSING_IDLE);
+    this.#closing ??= this.#close(options.timeout ?? CLOSING_TIMEOUT, options.idle ?? CLOSING_IDLE, options.handOver);
     return this.#closing;
+  }
+
+  /** Serve a connection that another process has handed over, by its descriptor. Throws for what is no stream socket. */
+  adopt(descriptor: number): void {
+    const { outputBuffer } = this.settings;
+    const socket = new Socket({
+      fd: descriptor,
+      ...SOCKET,
+      writableHighWaterMark: outputBuffer,
+    } as SocketConstructorOpts);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(KEEPALIVE.keepAlive, KEEPALIVE.keepAliveInitialDelay);
+    this.#accept(socket);
+  }
+
+  handOver(descriptor: number): boolean {
+    return this.#handOver?.(descriptor) ?? false;
   }
 
   handlerOf(role: number): Handler | undefined {
@@ -148,13 +178,15 @@ export class Server implements Host {
     this.#connections.add(connection);
   }
 
-  async #close(timeout: number, idle: number): Promise<void> {
+  async #close(timeout: number, idle: number, handOver: CloseOptions['handOver']): Promise<void> {
     if (this.#net.listening) this.#net.close();
+    this.#handOver = handOver;
     this.#closingIdle = idle;
     this.#closingTimeout = timeout;
     this.#closeBy = performance.now() + timeout;
     this.#sweepEvery(Math.min(sweepInterval(this.settings), Math.max(10, idle / 4)));
     const quiet = new Promise<void>((resolve) => (this.#onQuiet = resolve));
+    if (handOver !== undefined) for (const connection of this.#connections) connection.handOver();
     this.#deadline = setTimeout(() => this.#stop(), Math.min(timeout, MAX_TIMER));
     this.#checkQuiet();
     await quiet;
@@ -180,6 +212,7 @@ export class Server implements Host {
       const idle = Math.min(this.settings.idleTimeout, this.#closingIdle, left / IDLE_SHARE);
       const last = left < this.#closingTimeout / LAST_SHARE;
       for (const connection of this.#connections) {
+        if (this.#handOver !== undefined) connection.handOver();
         if (last) connection.closeWithAnswer();
         connection.sweep(now, idle);
       }

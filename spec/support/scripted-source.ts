@@ -16,6 +16,7 @@ export type Behaviour = (worker: ScriptedWorker) => void;
 let pids = 1000;
 
 export class ScriptedWorker implements WorkerProcess {
+  readonly descriptors = undefined;
   readonly pid: number = ++pids;
   readonly channel: Socket;
   readonly stdout: PassThrough = new PassThrough();
