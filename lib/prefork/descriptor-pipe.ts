@@ -7,6 +7,7 @@ import type { Native } from './native.ts';
 export class DescriptorPipe {
   readonly #native: Native;
   readonly #fd: number;
+  #closed = false;
 
   /** Two ends: ours, and the descriptor of the one for another process, to be closed here once that has it. */
   static pair(native: Native): { ours: DescriptorPipe; theirs: number } {
@@ -21,6 +22,7 @@ export class DescriptorPipe {
 
   /** Send a copy of a descriptor. False where the other side is gone or has too many waiting. */
   send(fd: number): boolean {
+    if (this.#closed) return false;
     try {
       this.#native.sendDescriptors(this.#fd, [fd]);
       return true;
@@ -31,6 +33,7 @@ export class DescriptorPipe {
 
   /** One that has come: now the caller's to close. Undefined where there is none. */
   receive(): number | undefined {
+    if (this.#closed) return undefined;
     try {
       const [fd, ...more] = this.#native.receiveDescriptors(this.#fd);
       for (const extra of more) closeSync(extra);
@@ -41,6 +44,8 @@ export class DescriptorPipe {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     closeSync(this.#fd);
   }
 }

@@ -130,11 +130,12 @@ class Zygote {
     for (const fd of descriptors) closeSync(fd);
     this.#workers.add(pid);
     this.#channel.send({ type: 'forked', id, pid });
-    void this.#tellForked().then(done, done);
+    void this.#tellForked(done);
   }
 
-  async #tellForked(): Promise<void> {
+  async #tellForked(done: () => void): Promise<void> {
     await after_fork.notify(undefined, { pid: process.pid, inWorker: false });
+    done();
   }
 
   /** In the worker. Nothing of the application runs before it is a process of its own. */

@@ -168,7 +168,6 @@ export class Worker {
   #onExit(exit: Exit): void {
     this.#gone = true;
     this.#channel.close();
-    this.process.descriptors?.close();
     this.#events.onGone(this, exit);
   }
 }

@@ -115,6 +115,7 @@ export class ZygoteProcess {
       channel.once('close', () => this.#checkLost());
     }).finally(() => {
       running = false;
+      descriptors.close();
       this.#workers.delete(pid);
     });
     const kill = (signal: NodeJS.Signals): void => {

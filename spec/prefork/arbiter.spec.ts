@@ -299,7 +299,7 @@ describe('the arbiter', () => {
       expect(states()).toEqual(['ready', 'booting']);
       source(0).workers[1]?.ready();
       await settle();
-      expect(worn.orders).toEqual([{ type: 'drain', timeout: STOP }]);
+      expect(worn.orders).toEqual([{ type: 'drain', timeout: STOP, handOver: true }]);
       expect(states()).toEqual(['ready']);
       expect(source(0).made).toBe(2);
     });
@@ -425,8 +425,8 @@ describe('the arbiter', () => {
       two?.ready();
       expect(await outcome(reload)).toBe('done');
       expect(source(0).workers.map(({ orders }) => orders)).toEqual([
-        [{ type: 'drain', timeout: STOP }],
-        [{ type: 'drain', timeout: STOP }],
+        [{ type: 'drain', timeout: STOP, handOver: true }],
+        [{ type: 'drain', timeout: STOP, handOver: true }],
       ]);
       expect(source(0).closed).toBe(1);
       expect(source(1).closed).toBe(0);
@@ -461,7 +461,7 @@ describe('the arbiter', () => {
       await settle();
       failsToBoot('TypeError: x is not a function')(failing);
       expect(await failed).toMatchObject({ name: 'BootError', message: 'TypeError: x is not a function' });
-      expect(ready.orders).toEqual([{ type: 'drain', timeout: STOP }]);
+      expect(ready.orders).toEqual([{ type: 'drain', timeout: STOP, handOver: false }]);
       await settle();
       expect(source(1).closed).toBe(1);
       expect(source(1).made).toBe(2);
@@ -557,8 +557,8 @@ describe('the arbiter', () => {
       expect(await outcome(stop)).toBe('pending');
       expect(arbiter.status()).toMatchObject({ state: 'stopping' });
       expect(workers().map(({ orders }) => orders)).toEqual([
-        [{ type: 'drain', timeout: 3000 }],
-        [{ type: 'drain', timeout: 3000 }],
+        [{ type: 'drain', timeout: 3000, handOver: false }],
+        [{ type: 'drain', timeout: 3000, handOver: false }],
       ]);
       for (const worker of workers()) worker.end({ code: 0, signal: null });
       expect(await outcome(stop)).toBe('done');
@@ -619,8 +619,8 @@ describe('the arbiter', () => {
       expect(arbiter.stop(0)).toBe(stop);
       await settle();
       expect(workers()[0]?.orders).toEqual([
-        { type: 'drain', timeout: STOP },
-        { type: 'drain', timeout: 0 },
+        { type: 'drain', timeout: STOP, handOver: false },
+        { type: 'drain', timeout: 0, handOver: false },
       ]);
       expect(workers()[0]?.running).toBe(true);
       void arbiter.stop(0);
@@ -836,7 +836,7 @@ describe('the arbiter', () => {
       expect(states()).toEqual(['ready']);
       expect(waiting).toHaveLength(0);
       await live(4000);
-      expect(only.workers[0]?.orders).toEqual([{ type: 'drain', timeout: STOP }]);
+      expect(only.workers[0]?.orders).toEqual([{ type: 'drain', timeout: STOP, handOver: false }]);
       expect(arbiter.status()).toMatchObject({ state: 'running', wanted: 0, workers: [] });
       await live(5000);
       expect(waiting).toHaveLength(1); // not asked twice
