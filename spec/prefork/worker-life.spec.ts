@@ -39,7 +39,7 @@ describe.each(methods)('a worker by %s', (method) => {
     const client = await processes.client();
     worker.drain(60_000);
     worker.drain(60_000);
-    await client.tell('finish'); // that alone changes nothing
+    while (closed().length === 0) await client.tell('finish'); // it closes after some turns of its event loop
     worker.drain(0);
     await client.ended;
     expect(await worker.exited).toEqual(DONE);
