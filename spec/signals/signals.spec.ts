@@ -7,8 +7,10 @@ const all = Object.entries(signals).filter(([, value]) => value instanceof signa
   signals.Signal,
 ][];
 
-test('are those of requests and of workers', () => {
+test('are those of requests, of workers and of forks', () => {
   expect(all.map(([name]) => name).toSorted()).toEqual([
+    'after_fork',
+    'before_fork',
     'got_request_exception',
     'request_finished',
     'request_started',
