@@ -1,8 +1,8 @@
 // Arbiter: keeps as many workers serving as are wanted, replaces those that die, and changes generations without a gap.
 
-import { closeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Generation } from './generation.ts';
+import { HandOver } from './hand-over.ts';
 import type { Logger } from './logger.ts';
 import { Respawn } from './respawn.ts';
 import { Scaler, type Scaling } from './scaling.ts';
@@ -41,6 +41,7 @@ export class Arbiter {
   readonly #scaler: Scaler;
   readonly #respawn: Respawn = new Respawn();
   readonly #generations: Set<Generation> = new Set();
+  readonly #handOver: HandOver = new HandOver(() => this.#takers());
   readonly #startedAt: number = Date.now();
   #current: Generation | undefined;
   #numbers = 0;
@@ -98,6 +99,7 @@ export class Arbiter {
   stop(timeout: number): Promise<void> {
     this.#stopped ??= new Promise<void>((resolve) => (this.#onEmpty = resolve)).then(async () => {
       clearInterval(this.#ticking);
+      this.#handOver.close();
       await this.#closing;
     });
     for (const generation of this.#generations) {
@@ -164,8 +166,9 @@ export class Arbiter {
     if (this.#stopped !== undefined) {
       if (this.#generations.size === 0) this.#onEmpty?.();
     } else if (current !== undefined && !current.retired) {
-      if (performance.now() >= this.#respawn.from) this.#fill(current, this.#scaler.wanted);
       this.#thin(current);
+      if (performance.now() < this.#respawn.from) return; // the tick comes back to it
+      this.#fill(current, this.#scaler.wanted);
       this.#watch(current);
     }
   }
@@ -225,14 +228,15 @@ export class Arbiter {
     }
   }
 
-  /** A connection that a draining worker hands over goes to the one with the fewest. Where there is none it is closed. */
+  /** Who takes connections of draining workers, those with the fewest first. */
+  #takers(): Worker[] {
+    const ready = this.#current?.ready ?? [];
+    return ready.sort((a, b) => Number(a.worn) - Number(b.worn) || a.load.connections - b.load.connections);
+  }
+
   #passOn(from: Worker): void {
     const descriptor = from.process.descriptors?.receive();
-    if (descriptor === undefined) return;
-    const ready = (this.#current?.ready ?? []).filter((worker) => worker !== from);
-    ready.sort((a, b) => Number(a.worn) - Number(b.worn) || a.load.connections - b.load.connections);
-    ready.some((worker) => worker.adopt(descriptor));
-    closeSync(descriptor);
+    if (descriptor !== undefined) this.#handOver.pass(descriptor);
   }
 
   #onReady(generation: Generation, worker: Worker): void {

@@ -1,5 +1,6 @@
 // WorkerLife: one worker's life in its own process, spawned or forked, from serving to leaving.
 
+import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { request_finished } from '../signals/index.ts';
 import { Channel } from './channel.ts';
@@ -122,8 +123,10 @@ export class WorkerLife {
     const descriptor = this.#descriptors?.receive();
     if (descriptor === undefined) return;
     try {
-      this.#serving?.adopt(descriptor);
+      if (this.#serving === undefined) throw new Error('it does not serve');
+      this.#serving.adopt(descriptor);
     } catch (error) {
+      closeSync(descriptor);
       this.#log?.warn({ err: error }, 'a connection of another worker could not be taken over');
     }
   }

@@ -75,18 +75,19 @@ export class ZygoteProcess {
   async fork(): Promise<WorkerProcess> {
     if (this.#gone !== undefined) throw new Error(this.#gone);
     const id = ++this.#orders;
-    const pairs = [this.#native.socketpair(), this.#native.socketpair(), this.#native.socketpair()];
-    const sockets = pairs.map(([ours]) => new Socket({ fd: ours }));
-    const pipe = DescriptorPipe.pair(this.#native);
-    const theirs = [...pairs.map(([, end]) => end), pipe.theirs];
+    const pairs = this.#socketPairs(4);
+    const [channel, stdout, stderr, connections] = pairs.map(([ours]) => ours) as [number, number, number, number];
+    const sockets = [channel, stdout, stderr].map((fd) => new Socket({ fd }));
+    const pipe = new DescriptorPipe(this.#native, connections);
+    const theirs = pairs.map(([, end]) => end);
     try {
       this.#native.sendDescriptors(descriptorOf(this.#descriptors), theirs);
       this.#channel.send({ type: 'fork', id });
-      const worker = (pid: number): WorkerProcess => this.#worker(pid, sockets as [Socket, Socket, Socket], pipe.ours);
+      const worker = (pid: number): WorkerProcess => this.#worker(pid, sockets as [Socket, Socket, Socket], pipe);
       return await this.#answer(id, 'the zygote did not fork in time', worker);
     } catch (error) {
       for (const socket of sockets) socket.destroy();
-      pipe.ours.close();
+      pipe.close();
       throw error;
     } finally {
       for (const end of theirs) closeSync(end);
@@ -98,6 +99,18 @@ export class ZygoteProcess {
     this.#channel.close();
     this.#child.kill('SIGKILL'); // it serves nothing and holds nothing that must be put in order
     await this.exited;
+  }
+
+  /** All of them, or none where the process may not open so many. */
+  #socketPairs(count: number): [number, number][] {
+    const pairs: [number, number][] = [];
+    try {
+      while (pairs.length < count) pairs.push(this.#native.socketpair());
+      return pairs;
+    } catch (error) {
+      for (const end of pairs.flat()) closeSync(end);
+      throw error;
+    }
   }
 
   get #descriptors(): Socket {
@@ -126,7 +139,10 @@ export class ZygoteProcess {
 
   #answer<T>(id: number, late: string, answer: (pid: number) => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => settle(() => reject(new Error(late))), this.#timeout);
+      const timer = setTimeout(() => {
+        settle(() => reject(new Error(late)));
+        this.#child.kill('SIGKILL'); // it hangs, as a receiver of before_fork may; another one is started
+      }, this.#timeout);
       const settle = (how: () => void): void => {
         clearTimeout(timer);
         this.#pending.delete(id);

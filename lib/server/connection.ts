@@ -49,7 +49,8 @@ export class Connection implements RequestOwner {
   #inputPending = false; // whether more may come for requests that are over
   #since = JUST_NOW; // the last record's beginning, or the last request's end
 
-  constructor(socket: Socket, host: Host, onClosed: () => void) {
+  /** `adopted`: it has had requests in another process. */
+  constructor(socket: Socket, host: Host, adopted: boolean, onClosed: () => void) {
     this.#socket = socket;
     this.#host = host;
     this.#settings = host.settings;
@@ -57,6 +58,7 @@ export class Connection implements RequestOwner {
     this.#flow = new InputFlow(socket, host.settings);
     this.#replies = new Replies(this.#channel, host.settings.outputBuffer, () => this.#updateFlow());
     this.#onClosed = onClosed;
+    this.#served = adopted ? 1 : 0;
     this.#parser = new RecordParser('application', (type, id, chunk, start, end) =>
       this.#onRecord(type, id, chunk, start, end),
     );
@@ -80,12 +82,17 @@ export class Connection implements RequestOwner {
     this.#channel.close();
   }
 
-  /** Let another process have it, if nothing is on its way here: what comes meanwhile waits in the socket. */
-  handOver(): void {
+  /**
+   * Let another process have it, if nothing is on its way here: what comes meanwhile waits in the socket. Whether it wanted
+   * to go and nobody could take it now.
+   */
+  handOver(): boolean {
     const { descriptor, queued, ending } = this.#channel;
-    if (!this.idle || !this.#parser.atBoundary || this.#inputPending || this.#closeWhenIdle) return;
-    if (descriptor === undefined || queued > 0 || ending) return;
-    if (this.#host.handOver(descriptor)) this.#channel.abandon();
+    if (!this.idle || !this.#parser.atBoundary || this.#inputPending || this.#closeWhenIdle) return false;
+    if (descriptor === undefined || queued > 0 || this.#socket.readableLength > 0 || ending) return false;
+    if (!this.#host.handOver(descriptor)) return true;
+    this.#channel.abandon();
+    return false;
   }
 
   /** Close with the next answer: the web server sees the end together with it, and seldom sends in between. */
@@ -146,6 +153,7 @@ export class Connection implements RequestOwner {
   #onDrain(): void {
     this.#replies.drained();
     this.onRoom();
+    if (this.#host.closing) this.handOver();
   }
 
   #onBegin(id: number, chunk: Buffer, start: number, end: number): void {
@@ -303,7 +311,7 @@ export class Connection implements RequestOwner {
    */
   sweep(now: number, idleTimeout: number): void {
     this.#channel.sweep(now);
-    if (this.#since === JUST_NOW) this.#since = now;
+    if (this.#since === JUST_NOW || this.#channel.queued > 0) this.#since = now; // an answer that is not taken yet is no rest
     if (this.#channel.ending) return;
     if (this.idle) {
       const { headersTimeout } = this.#settings;

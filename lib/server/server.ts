@@ -123,8 +123,11 @@ export class Server implements Host {
     return this.#closing;
   }
 
-  /** Serve a connection that another process has handed over, by its descriptor. Throws for what is no stream socket. */
+  /** Serve a connection that another process has handed over, by its descriptor. Throws for what is no
+   * stream socket, and where maxConnections are open: the descriptor is the caller's then. */
   adopt(descriptor: number): void {
+    const { maxConnections } = this.settings;
+    if (this.#connections.size >= maxConnections) throw new RangeError(`${maxConnections} connections are open`);
     const { outputBuffer } = this.settings;
     const socket = new Socket({
       fd: descriptor,
@@ -133,7 +136,7 @@ export class Server implements Host {
     } as SocketConstructorOpts);
     socket.setNoDelay(true);
     socket.setKeepAlive(KEEPALIVE.keepAlive, KEEPALIVE.keepAliveInitialDelay);
-    this.#accept(socket);
+    this.#accept(socket, true);
   }
 
   handOver(descriptor: number): boolean {
@@ -164,14 +167,14 @@ export class Server implements Host {
     this.#checkQuiet();
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, adopted = false): void {
     if (this.#peers !== undefined && !this.#peers.allows(socket.remoteAddress)) {
       this.settings.log.warn({ peer: socket.remoteAddress ?? 'unix' }, 'connection refused: the peer is not allowed');
       socket.on('error', () => {}); // it may be gone already
       socket.destroy();
       return;
     }
-    const connection = new Connection(socket, this, () => {
+    const connection = new Connection(socket, this, adopted, () => {
       this.#connections.delete(connection);
       this.#checkQuiet();
     });
@@ -184,7 +187,7 @@ export class Server implements Host {
     this.#closingIdle = idle;
     this.#closingTimeout = timeout;
     this.#closeBy = performance.now() + timeout;
-    this.#sweepEvery(Math.min(sweepInterval(this.settings), Math.max(10, idle / 4)));
+    this.#sweepEvery(Math.min(sweepInterval(this.settings), Math.max(10, Math.min(idle, timeout / LAST_SHARE) / 4)));
     const quiet = new Promise<void>((resolve) => (this.#onQuiet = resolve));
     if (handOver !== undefined) for (const connection of this.#connections) connection.handOver();
     this.#deadline = setTimeout(() => this.#stop(), Math.min(timeout, MAX_TIMER));
@@ -212,9 +215,9 @@ export class Server implements Host {
       const idle = Math.min(this.settings.idleTimeout, this.#closingIdle, left / IDLE_SHARE);
       const last = left < this.#closingTimeout / LAST_SHARE;
       for (const connection of this.#connections) {
-        if (this.#handOver !== undefined) connection.handOver();
+        const waits = this.#handOver !== undefined && !last && connection.handOver();
         if (last) connection.closeWithAnswer();
-        connection.sweep(now, idle);
+        connection.sweep(now, waits ? Infinity : idle);
       }
     }, interval).unref();
   }
