@@ -53,6 +53,7 @@ export class Server implements Host {
   #closingIdle = Infinity;
   #closingTimeout = Infinity;
   #closeBy = Infinity;
+  #patientUntil = Infinity; // with those that nobody could take at once
   #handOver: CloseOptions['handOver'];
   #closing: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
@@ -186,6 +187,7 @@ export class Server implements Host {
     this.#handOver = handOver;
     this.#closingIdle = idle;
     this.#closingTimeout = timeout;
+    this.#patientUntil = performance.now() + idle;
     this.#closeBy = performance.now() + timeout;
     this.#sweepEvery(Math.min(sweepInterval(this.settings), Math.max(10, Math.min(idle, timeout / LAST_SHARE) / 4)));
     const quiet = new Promise<void>((resolve) => (this.#onQuiet = resolve));
@@ -215,9 +217,9 @@ export class Server implements Host {
       const idle = Math.min(this.settings.idleTimeout, this.#closingIdle, left / IDLE_SHARE);
       const last = left < this.#closingTimeout / LAST_SHARE;
       for (const connection of this.#connections) {
-        const waits = this.#handOver !== undefined && !last && connection.handOver();
+        const waits = this.#handOver !== undefined && connection.handOver();
         if (last) connection.closeWithAnswer();
-        connection.sweep(now, waits ? Infinity : idle);
+        connection.sweep(now, waits && now < this.#patientUntil ? Infinity : idle);
       }
     }, interval).unref();
   }

@@ -59,6 +59,9 @@ describe('the arbiter', () => {
       only.running[0]?.end({ code: 1, signal: null });
       await pass(500);
       expect(states()).toEqual([]);
+      expect(waiting).toHaveLength(1); // it backs off
+      await pass(1500);
+      expect(states()).toEqual([]);
       expect(waiting).toHaveLength(2);
     });
 
