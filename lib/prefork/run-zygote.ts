@@ -20,7 +20,8 @@ import { CHANNEL_SLOT, DESCRIPTORS_SLOT } from './worker-source.ts';
 
 const QUIET_WITHIN = 1000; // ms that a fork waits for what the application has in flight
 const LOOK = 10; // ms between two looks at it
-const SIGNALS = ['SIGINT', 'SIGQUIT', 'SIGHUP'] as const; // a terminal sends them to all; the arbiter says what to do
+// A terminal and systemd send these to all processes of the service; the arbiter says what to do.
+const SIGNALS = ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM'] as const;
 const ERRORS = ['uncaughtException', 'unhandledRejection'] as const;
 
 /** Load, then fork when told to. It ends with the arbiter. */

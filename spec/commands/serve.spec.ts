@@ -167,6 +167,18 @@ describe.each(['single', 'spawn', 'fork'])('by method %s:', (method) => {
       expect(await process.exited).toEqual({ code: 0, signal: null });
     });
 
+    test('SIGTERM to all of its processes, as systemd sends it, finishes what runs too', async () => {
+      const { process: served, client } = await serve(method, 'app.mjs');
+      const answer = client.request(get('/slow'));
+      await served.says(/slow has begun/);
+      process.kill(-served.pid, 'SIGTERM');
+      await served.says(/stopping: SIGTERM/);
+      finishSlow(served);
+      expect(await (await answer).text()).toBe('slow is done');
+      expect(await served.finished).toEqual({ code: 0, signal: null });
+      expect(served.stderr).not.toMatch(/"level":[56]0/);
+    });
+
     test.each(['SIGINT', 'SIGQUIT'] as const)('%s aborts what runs', async (signal) => {
       const { process, client } = await serve(method, 'app.mjs');
       const answer = client.request(get('/slow')).catch((error: unknown) => error);
