@@ -13,9 +13,9 @@ import { promisify } from 'node:util';
 import { compileFunction } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { gunzip, gzip } from 'node:zlib';
-import { becomeForkedProcess } from '../../dist/prefork/forked-process.js';
+import { becomeForkedProcess } from '../../dist/prefork/zygote/forked-process.js';
 import { loadNative } from '../../dist/prefork/native.js';
-import { installForkSafeRandom } from '../../dist/prefork/randomness.js';
+import { installForkSafeRandom } from '../../dist/prefork/zygote/randomness.js';
 
 const [path, workers, limit] = process.argv.slice(2);
 const native = loadNative();

@@ -17,7 +17,7 @@ const PATIENCE = 180_000; // ms
 /** How the workers are made: `flags` is spawn with the engine flags of a zygote. */
 export type Way = 'spawn' | 'flags' | 'fork';
 
-// As lib/prefork/zygote-source.ts has them. Node's own options go on to the workers.
+// As lib/prefork/arbiter/zygote-source.ts has them. Node's own options go on to the workers.
 const ZYGOTE_FLAGS = ['--v8-pool-size=0', '--single-threaded'];
 
 /** How long it took to have workers, from the command or from the order to reload. */

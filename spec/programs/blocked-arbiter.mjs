@@ -1,6 +1,6 @@
 // Asks for the stack of a blocked worker and tells it, with nothing else to stay for: where a timer or a socket is left, it does
-// not end before the worker, which never does. Run by spec/prefork/blocked-stack.spec.ts with the path of
-// dist/prefork/blocked-stack.js, the worker's program, its state and a timeout.
+// not end before the worker, which never does. Run by spec/prefork/arbiter/blocked-stack.spec.ts with the path of
+// dist/prefork/arbiter/blocked-stack.js, the worker's program, its state and a timeout.
 
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

@@ -1,4 +1,4 @@
-// A worker in a certain state, run by spec/prefork/blocked-stack.spec.ts with the name of a function below. It says on stdout
+// A worker in a certain state, run by spec/prefork/arbiter/blocked-stack.spec.ts with the name of a function below. It says on stdout
 // that it is ready, and what it does then.
 
 import { pbkdf2Sync } from 'node:crypto';

@@ -2,9 +2,9 @@
 
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { becomeForkedProcess } from '../../dist/prefork/forked-process.js';
+import { becomeForkedProcess } from '../../dist/prefork/zygote/forked-process.js';
 import { loadNative } from '../../dist/prefork/native.js';
-import { installForkSafeRandom } from '../../dist/prefork/randomness.js';
+import { installForkSafeRandom } from '../../dist/prefork/zygote/randomness.js';
 
 export const native = loadNative();
 const random = installForkSafeRandom();

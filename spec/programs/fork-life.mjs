@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { gunzip, gzip } from 'node:zlib';
 import { inChild, native } from './fork-family.mjs';
-import { unfinishedWork } from '../../dist/prefork/forked-process.js';
+import { unfinishedWork } from '../../dist/prefork/zygote/forked-process.js';
 
 const listening = () => createServer((socket) => socket.end(`served by ${process.pid}`)).listen(0, '127.0.0.1');
 const server = listening();

@@ -1,5 +1,5 @@
 // Loads "an application" that opens sockets, and tells as JSON what the fork guard found of them. Run by
-// spec/prefork/fork-guard.spec.ts with the path of dist/prefork/fork-guard.js, the name of a function below and its arguments.
+// spec/prefork/zygote/fork-guard.spec.ts with the path of dist/prefork/zygote/fork-guard.js, the name of a function below and its arguments.
 
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';

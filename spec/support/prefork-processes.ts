@@ -12,7 +12,7 @@ import {
   type WorkerProcess,
   type WorkerSource,
 } from '../../lib/prefork/index.ts';
-import type { Exit } from '../../lib/prefork/worker-source.ts';
+import type { Exit } from '../../lib/prefork/arbiter/worker-source.ts';
 import { openListeningSocket } from '../../lib/server/index.ts';
 import { processState } from './processes.ts';
 import { temporaryFolder } from './temporary.ts';

@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { Duplex, PassThrough } from 'node:stream';
-import type { Exit, WorkerProcess, WorkerSource } from '../../lib/prefork/worker-source.ts';
+import type { Exit, WorkerProcess, WorkerSource } from '../../lib/prefork/arbiter/worker-source.ts';
 
 /** An order as a worker gets it. */
 export interface Order {

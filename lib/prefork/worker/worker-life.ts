@@ -2,13 +2,13 @@
 
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { request_finished } from '../signals/index.ts';
-import { Channel } from './channel.ts';
-import type { DescriptorPipe } from './descriptor-pipe.ts';
-import type { Logger } from './logger.ts';
-import { parseOrder, type Load } from './messages.ts';
-import type { ServingProgram, WorkerProgram, WorkerSettings } from './program.ts';
-import { LISTENER_SLOT } from './worker-source.ts';
+import { request_finished } from '../../signals/index.ts';
+import { Channel } from '../channel.ts';
+import type { DescriptorPipe } from '../descriptor-pipe.ts';
+import type { Logger } from '../logger.ts';
+import { parseOrder, type Load } from '../messages.ts';
+import type { ServingProgram, WorkerProgram, WorkerSettings } from '../program.ts';
+import { LISTENER_SLOT } from '../slots.ts';
 
 const REPORT = 250; // ms between two looks at the load
 const HEARTBEAT = 1000; // ms between two reports where nothing changes

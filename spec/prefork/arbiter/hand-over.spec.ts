@@ -1,8 +1,8 @@
 // What the arbiter does with a connection that a worker hands over, until another one has it.
 
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { HandOver } from '../../lib/prefork/hand-over.ts';
-import type { Worker } from '../../lib/prefork/worker.ts';
+import { HandOver } from '../../../lib/prefork/arbiter/hand-over.ts';
+import type { Worker } from '../../../lib/prefork/arbiter/worker.ts';
 
 /** A worker that has room for so many connections. */
 function taker(room: number): { worker: Worker; taken: number[]; makeRoom(more: number): void } {

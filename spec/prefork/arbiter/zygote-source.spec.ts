@@ -3,8 +3,8 @@
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { buildNative, loadNative, type Native } from '../../lib/prefork/index.ts';
-import { lives, preforkProcesses, type RealWorker } from '../support/prefork-processes.ts';
+import { buildNative, loadNative, type Native } from '../../../lib/prefork/index.ts';
+import { lives, preforkProcesses, type RealWorker } from '../../support/prefork-processes.ts';
 
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;

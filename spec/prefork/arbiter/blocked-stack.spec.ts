@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { WebSocket } from 'ws';
-import { blockedStack, INSPECTABLE } from '../../lib/prefork/blocked-stack.ts';
-import { SpecProcess } from '../support/process.ts';
+import { blockedStack, INSPECTABLE } from '../../../lib/prefork/arbiter/blocked-stack.ts';
+import { SpecProcess } from '../../support/process.ts';
 
-const PROGRAM = join(__dirname, '../programs/blocked-worker.mjs');
-const ARBITER = join(__dirname, '../programs/blocked-arbiter.mjs');
-const MODULE = join(__dirname, '../../dist/prefork/blocked-stack.js');
+const PROGRAM = join(__dirname, '../../programs/blocked-worker.mjs');
+const ARBITER = join(__dirname, '../../programs/blocked-arbiter.mjs');
+const MODULE = join(__dirname, '../../../dist/prefork/arbiter/blocked-stack.js');
 const NO_PROCESS = 2 ** 22 + 1; // above the largest pid_max, proc(5)
 const LONG = 15_000; // where there is a stack, on a busy machine too
 const SHORT = 600; // where there is none

@@ -1,7 +1,7 @@
 // Workers by fork: starts the zygote when the first one is wanted, and another one should it die.
 
 import { spawn } from 'node:child_process';
-import type { Native } from './native.ts';
+import type { Native } from '../native.ts';
 import { started } from './spawn-source.ts';
 import type { Exit, Program, WorkerProcess, WorkerSource } from './worker-source.ts';
 import { ZygoteProcess, type ZygoteProcessEvents } from './zygote-process.ts';

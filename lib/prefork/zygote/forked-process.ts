@@ -2,7 +2,7 @@
 
 import { writeSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { loadNative, type Native } from './native.ts';
+import { loadNative, type Native } from '../native.ts';
 import type { ForkSafeRandom } from './randomness.ts';
 
 export interface ForkedProcessOptions {

@@ -1,7 +1,7 @@
 // How many workers are wanted: exact numbers, and what holds for all of them.
 
 import fc from 'fast-check';
-import { Scaler, type Fleet, type Scaling } from '../../lib/prefork/scaling.ts';
+import { Scaler, type Fleet, type Scaling } from '../../../lib/prefork/arbiter/scaling.ts';
 
 const BUSY = 0;
 const IDLE = 10;

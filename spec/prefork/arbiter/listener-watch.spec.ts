@@ -2,10 +2,10 @@
 
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { SpecProcess } from '../support/process.ts';
-import { temporaryFolder } from '../support/temporary.ts';
+import { SpecProcess } from '../../support/process.ts';
+import { temporaryFolder } from '../../support/temporary.ts';
 
-const PROGRAM = join(__dirname, '../programs/prefork-watch.mjs');
+const PROGRAM = join(__dirname, '../../programs/prefork-watch.mjs');
 
 describe.each(['unix', 'tcp'])('a client that waits on a %s socket without workers', (kind) => {
   const folder = temporaryFolder();
@@ -94,7 +94,7 @@ describe.each(['unix', 'tcp'])('a client that waits on a %s socket without worke
 
 test('a descriptor that is none cannot be watched', async () => {
   const program = `
-    import { whenWaiting } from ${JSON.stringify(join(__dirname, '../../dist/prefork/index.js'))};
+    import { whenWaiting } from ${JSON.stringify(join(__dirname, '../../../dist/prefork/index.js'))};
     for (const fd of [999, -1]) try { whenWaiting(fd, () => {}); } catch (error) { console.log(error.message); }
   `;
   const watcher = new SpecProcess(process.execPath, ['--input-type=module', '-e', program]);

@@ -1,11 +1,11 @@
 // runWorker(): the program of a spawned worker's process.
 
 import { Socket } from 'node:net';
-import { DescriptorPipe } from './descriptor-pipe.ts';
-import { loadNative } from './native.ts';
-import type { WorkerProgram } from './program.ts';
+import { DescriptorPipe } from '../descriptor-pipe.ts';
+import { loadNative } from '../native.ts';
+import type { WorkerProgram } from '../program.ts';
 import { WorkerLife } from './worker-life.ts';
-import { CHANNEL_SLOT, DESCRIPTORS_SLOT } from './worker-source.ts';
+import { CHANNEL_SLOT, DESCRIPTORS_SLOT } from '../slots.ts';
 
 /** Load, serve, leave when told to. What fails is told to the arbiter. */
 export async function runWorker(program: WorkerProgram): Promise<void> {

@@ -5,8 +5,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { INSPECTABLE } from './blocked-stack.ts';
-import { DescriptorPipe } from './descriptor-pipe.ts';
-import type { Native } from './native.ts';
+import { DescriptorPipe } from '../descriptor-pipe.ts';
+import type { Native } from '../native.ts';
 import type { Exit, Program, WorkerProcess, WorkerSource } from './worker-source.ts';
 
 /** `native`: the addon, where it is built; then connections can go from worker to worker. */

@@ -1,7 +1,7 @@
 // Spawned workers, as real processes.
 
 import { readdirSync } from 'node:fs';
-import { lives, preforkProcesses } from '../support/prefork-processes.ts';
+import { lives, preforkProcesses } from '../../support/prefork-processes.ts';
 
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 const descriptors = (): number => readdirSync('/proc/self/fd').length;

@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { Generation } from './generation.ts';
 import { HandOver } from './hand-over.ts';
-import type { Logger } from './logger.ts';
+import type { Logger } from '../logger.ts';
 import { Respawn } from './respawn.ts';
 import { Scaler, type Scaling } from './scaling.ts';
 import { arbiterStatus, type ArbiterStatus } from './status.ts';

@@ -1,7 +1,7 @@
 // Worker: the arbiter's side of one worker: its state, its load, its deadlines.
 
-import { Channel } from './channel.ts';
-import { parseWorkerMessage, type Load, type WorkerMessage } from './messages.ts';
+import { Channel } from '../channel.ts';
+import { parseWorkerMessage, type Load, type WorkerMessage } from '../messages.ts';
 import type { Exit, WorkerProcess } from './worker-source.ts';
 
 /** `booting`: loads its application. `ready`: serves. `draining`: finishes what it has and leaves. */

@@ -7,13 +7,13 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
-import { guardMessage, type OpenSocket } from '../../lib/prefork/fork-guard.ts';
-import { WeakList } from '../../lib/prefork/weak-list.ts';
-import { SpecProcess } from '../support/process.ts';
-import { temporaryFolder } from '../support/temporary.ts';
+import { guardMessage, type OpenSocket } from '../../../lib/prefork/zygote/fork-guard.ts';
+import { WeakList } from '../../../lib/prefork/zygote/weak-list.ts';
+import { SpecProcess } from '../../support/process.ts';
+import { temporaryFolder } from '../../support/temporary.ts';
 
-const PROGRAM = join(__dirname, '../programs/guard-application.mjs');
-const MODULE = join(__dirname, '../../dist/prefork/fork-guard.js');
+const PROGRAM = join(__dirname, '../../programs/guard-application.mjs');
+const MODULE = join(__dirname, '../../../dist/prefork/zygote/fork-guard.js');
 
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 const withIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));

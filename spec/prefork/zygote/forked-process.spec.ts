@@ -4,10 +4,10 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryFolder } from '../support/temporary.ts';
+import { temporaryFolder } from '../../support/temporary.ts';
 
 const FLAGS = ['--v8-pool-size=0', '--single-threaded'];
-const program = (name: string): string => join(__dirname, '../programs', `fork-${name}.mjs`);
+const program = (name: string): string => join(__dirname, '../../programs', `fork-${name}.mjs`);
 const LATE = 60_000;
 
 interface End {
@@ -47,7 +47,7 @@ async function report<T>(name: string, ...flags: string[]): Promise<T> {
 }
 
 beforeAll(() => {
-  execFileSync(process.execPath, [join(__dirname, '../../scripts/build-addon.mjs')]);
+  execFileSync(process.execPath, [join(__dirname, '../../../scripts/build-addon.mjs')]);
 });
 
 onLinux('randomness', () => {

@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import type { DescriptorPipe } from './descriptor-pipe.ts';
+import type { DescriptorPipe } from '../descriptor-pipe.ts';
 
 /** How a process ended. Both null where nobody can tell any more. */
 export interface Exit {
@@ -47,8 +47,3 @@ export interface Program {
   /** The listening socket's descriptor in this process. */
   listener: number;
 }
-
-// In slots 0 to 2 libuv would make the shared socket blocking, and one idle worker would freeze.
-export const LISTENER_SLOT = 3;
-export const CHANNEL_SLOT = 4;
-export const DESCRIPTORS_SLOT = 5; // a worker's connections; the zygote's: what a worker is to be forked with

@@ -1,7 +1,7 @@
 // When a worker that died is replaced: exact times, and what holds for all of them.
 
 import fc from 'fast-check';
-import { Respawn } from '../../lib/prefork/respawn.ts';
+import { Respawn } from '../../../lib/prefork/arbiter/respawn.ts';
 
 type Death = 'boot' | 'crash';
 

@@ -4,11 +4,12 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { Channel } from './channel.ts';
-import { DescriptorPipe } from './descriptor-pipe.ts';
-import { parseZygoteMessage } from './messages.ts';
-import type { Native } from './native.ts';
-import { DESCRIPTORS_SLOT, type Exit, type WorkerProcess } from './worker-source.ts';
+import { Channel } from '../channel.ts';
+import { DescriptorPipe } from '../descriptor-pipe.ts';
+import { parseZygoteMessage } from '../messages.ts';
+import type { Native } from '../native.ts';
+import { DESCRIPTORS_SLOT } from '../slots.ts';
+import type { Exit, WorkerProcess } from './worker-source.ts';
 
 export interface ZygoteProcessEvents {
   /** It runs. Its output is what the application says while it loads. */

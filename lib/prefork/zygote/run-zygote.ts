@@ -3,20 +3,20 @@
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { after_fork, before_fork } from '../signals/index.ts';
-import { Channel } from './channel.ts';
+import { after_fork, before_fork } from '../../signals/index.ts';
+import { Channel } from '../channel.ts';
 import { collectGarbage } from './collect-garbage.ts';
-import { DescriptorPipe } from './descriptor-pipe.ts';
+import { DescriptorPipe } from '../descriptor-pipe.ts';
 import { guardMessage, watchSockets, type SocketWatch } from './fork-guard.ts';
 import { becomeForkedProcess, unfinishedWork } from './forked-process.ts';
-import type { Logger } from './logger.ts';
+import type { Logger } from '../logger.ts';
 import { watchLoaderThread } from './loader-thread.ts';
-import { parseOrder } from './messages.ts';
-import { loadNative, type Native } from './native.ts';
-import type { WorkerProgram, WorkerSettings } from './program.ts';
+import { parseOrder } from '../messages.ts';
+import { loadNative, type Native } from '../native.ts';
+import type { WorkerProgram, WorkerSettings } from '../program.ts';
 import { installForkSafeRandom, type ForkSafeRandom } from './randomness.ts';
-import { messageOf, WorkerLife } from './worker-life.ts';
-import { CHANNEL_SLOT, DESCRIPTORS_SLOT } from './worker-source.ts';
+import { messageOf, WorkerLife } from '../worker/index.ts';
+import { CHANNEL_SLOT, DESCRIPTORS_SLOT } from '../slots.ts';
 
 const QUIET_WITHIN = 1000; // ms that a fork waits for what the application has in flight
 const LOOK = 10; // ms between two looks at it

@@ -1,7 +1,7 @@
 // A worker's life in its own process, spawned or forked: what it says, how it leaves.
 
-import { buildNative, loadNative, type WorkerSource } from '../../lib/prefork/index.ts';
-import { lives, preforkProcesses, type ProgramSettings, type RealWorker } from '../support/prefork-processes.ts';
+import { buildNative, loadNative, type WorkerSource } from '../../../lib/prefork/index.ts';
+import { lives, preforkProcesses, type ProgramSettings, type RealWorker } from '../../support/prefork-processes.ts';
 
 const methods = process.platform === 'linux' ? ['spawn', 'fork'] : ['spawn'];
 const DONE = { code: 0, signal: null };
