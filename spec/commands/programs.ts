@@ -15,9 +15,9 @@ const APPLICATION = `
   app.get('/pid', () => String(process.pid));
   app.post('/echo', async (request) => HttpResponse.text(await request.text(), { headers: { 'X-Type': request.header('Content-Type') ?? '' } }));
   app.get('/slow', (request) => new Promise((resolve) => {
-    process.stderr.write('slow has begun in ' + process.pid + '\\n');
     request.signal.addEventListener('abort', () => process.stderr.write('slow was aborted\\n'));
     process.once('SIGUSR2', () => resolve('slow is done'));
+    process.stderr.write('slow has begun in ' + process.pid + '\\n');
   }));
   app.get('/import', async () => (await import('./later.mjs')).default);
   app.get('/throw', () => { throw new Error('it went wrong'); });

@@ -213,7 +213,7 @@ export class Arbiter {
         onChange: () => {
           if (worker.worn || worker.state === 'draining') this.#manage();
         },
-        onConnection: () => this.#passOn(worker),
+        onConnection: (descriptor) => this.#handOver.pass(descriptor),
         onGone: (_worker, exit) => this.#onGone(generation, worker, exit),
       });
       generation.workers.add(worker);
@@ -232,11 +232,6 @@ export class Arbiter {
   #takers(): Worker[] {
     const ready = this.#current?.ready ?? [];
     return ready.sort((a, b) => Number(a.worn) - Number(b.worn) || a.load.connections - b.load.connections);
-  }
-
-  #passOn(from: Worker): void {
-    const descriptor = from.process.descriptors?.receive();
-    if (descriptor !== undefined) this.#handOver.pass(descriptor);
   }
 
   #onReady(generation: Generation, worker: Worker): void {

@@ -20,7 +20,6 @@ export function spawnSource(program: Program, native?: Native): WorkerSource {
       if (pipe !== undefined) closeSync(pipe.theirs);
       try {
         const worker = await started(child);
-        void worker.exited.then(() => pipe?.ours.close());
         worker.channel.write(`${JSON.stringify({ type: 'start', settings: program.settings })}\n`);
         return { ...worker, descriptors: pipe?.ours, inspectable: true, kill: (signal) => void child.kill(signal) };
       } catch (error) {

@@ -17,7 +17,10 @@ export interface WorkerProcess {
   readonly channel: Socket;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** On which open connections come from it and go to it; undefined where the addon is not built. */
+  /**
+   * On which open connections come from it and go to it; undefined where the addon is not built. Whoever has the process takes
+   * what is left there at its end, and closes it.
+   */
   readonly descriptors: DescriptorPipe | undefined;
   readonly exited: Promise<Exit>;
   /** Whether Node's inspector can be had by SIGUSR1, for the stack of a blocked event loop. */

@@ -11,8 +11,8 @@ export interface WorkerEvents {
   onReady(worker: Worker): void;
   /** Its load, or something else that counts for how many workers are wanted, has changed. */
   onChange(worker: Worker): void;
-  /** It hands a connection over. */
-  onConnection(worker: Worker): void;
+  /** It hands a connection over, by this descriptor. */
+  onConnection(descriptor: number): void;
   /** Its process is gone. */
   onGone(worker: Worker, exit: Exit): void;
 }
@@ -152,7 +152,7 @@ export class Worker {
         this.#events.onChange(this);
         break;
       case 'connection':
-        this.#events.onConnection(this);
+        this.#receive();
         break;
       case 'leaving':
         if (this.state !== 'ready') break; // one that boots has failed
@@ -165,9 +165,18 @@ export class Worker {
     }
   }
 
+  /** Whether a connection had come. */
+  #receive(): boolean {
+    const descriptor = this.process.descriptors?.receive();
+    if (descriptor !== undefined) this.#events.onConnection(descriptor);
+    return descriptor !== undefined;
+  }
+
   #onExit(exit: Exit): void {
     this.#gone = true;
     this.#channel.close();
+    while (this.#receive()); // its end may be known before its last messages
+    this.process.descriptors?.close();
     this.#events.onGone(this, exit);
   }
 }

@@ -129,7 +129,6 @@ export class ZygoteProcess {
       channel.once('close', () => this.#checkLost());
     }).finally(() => {
       running = false;
-      descriptors.close();
       this.#workers.delete(pid);
     });
     const kill = (signal: NodeJS.Signals): void => {

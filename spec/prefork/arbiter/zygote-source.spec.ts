@@ -213,13 +213,17 @@ onLinux('a zygote', () => {
 
   test('leaves no descriptors, here or in itself, over 30 forks', async () => {
     const source = processes.forked(native);
-    await gone(await processes.make(source).then(async (worker) => (await worker.says('ready'), worker)));
+    const first = await processes.make(source);
+    await first.says('ready');
+    await gone(first);
+    first.process.descriptors?.close();
     const before = [descriptors(process.pid), descriptors(zygote())];
     for (let round = 0; round < 6; round++) {
       const workers = await Promise.all(Array.from({ length: 5 }, () => processes.make(source)));
       for (const worker of workers) {
         await worker.says('ready');
         await gone(worker);
+        worker.process.descriptors?.close();
       }
     }
     expect([descriptors(process.pid), descriptors(zygote())]).toEqual(before);
