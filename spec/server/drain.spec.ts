@@ -42,9 +42,9 @@ async function askOn(client: RawClient, rest: number): Promise<number> {
 
 describe('a busy kept connection', () => {
   test.each([
-    [1, 1500, 40],
-    [1, 1000, 1000], // the default of `idle`
-    [30, 1500, 1000],
+    [1, 3000, 40],
+    [1, 3000, 1000], // the default of `idle`
+    [30, 3000, 1000],
   ])('with a request every %d ms is closed between two of them within %d ms (idle %d)', async (rest, timeout, idle) => {
     const running = await start({ responder: working });
     const clients = [await running.connect(), await running.connect(), await running.connect()];
