@@ -1,7 +1,7 @@
 // listen(): makes a server listen at a place, and tells how to stop.
 
 import { isIP, isIPv4 } from 'node:net';
-import { listenerText, type Listener } from './listener.ts';
+import { listenerText, noListeningSocket, type Listener } from './listener.ts';
 import type { CloseOptions, Server } from './server.ts';
 import { placeUnixSocket, type UnixSocket } from './unix-socket.ts';
 
@@ -65,10 +65,7 @@ async function bindDescriptor(server: Server, fd: number, backlog: number): Prom
   try {
     await server.bind({ fd, backlog });
   } catch (error) {
-    throw new Error(
-      `descriptor ${fd} is not a listening socket; start this program from a web server or systemd, or give --listen`,
-      { cause: error },
-    );
+    throw noListeningSocket(fd, { cause: error });
   }
 }
 

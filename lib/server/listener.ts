@@ -60,6 +60,14 @@ function systemdDescriptors(environ: NodeJS.ProcessEnv): number[] {
   return Array.from({ length: count }, (_, i) => SYSTEMD_FIRST + i);
 }
 
+/** For a descriptor that was given to listen on. */
+export function noListeningSocket(fd: number, options?: ErrorOptions): Error {
+  return new Error(
+    `descriptor ${fd} is not a listening socket; start this program from a web server or systemd, or give --listen`,
+    options,
+  );
+}
+
 /** Whether a descriptor is a socket of any kind. */
 export function isSocket(fd: number): boolean {
   try {

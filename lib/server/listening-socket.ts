@@ -4,7 +4,7 @@ import { lookup } from 'node:dns/promises';
 import net, { isIP, isIPv6 } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 import { checkReachable } from './listen.ts';
-import { isSocket, listenerText, type Listener } from './listener.ts';
+import { isSocket, listenerText, noListeningSocket, type Listener } from './listener.ts';
 import { placeUnixSocket } from './unix-socket.ts';
 
 export interface ListeningSocket {
@@ -32,11 +32,7 @@ export async function openListeningSocket(
   options: { restricted?: boolean } = {},
 ): Promise<ListeningSocket> {
   if (place.kind === 'descriptor') {
-    if (!isSocket(place.fd)) {
-      throw new Error(
-        `descriptor ${place.fd} is not a listening socket; start this program from a web server or systemd, or give --listen`,
-      );
-    }
+    if (!isSocket(place.fd)) throw noListeningSocket(place.fd);
     return { fd: place.fd, at: listenerText(place), publish: async () => {}, remove: async () => {} };
   }
   if (place.kind === 'unix') {

@@ -105,9 +105,7 @@ if (scenario === 'baseline') before = await connectDatabase(...args.map(JSON.par
 const watch = watchSockets();
 const patched = [net.Socket.prototype.connect, Object.getPrototypeOf(spawn('true')).spawn];
 
-if (scenario === 'exempt') {
-  watch.exempt((await connectDatabase(...args.map(JSON.parse)))._handle.fd);
-} else if (scenario === 'stopped') {
+if (scenario === 'stopped') {
   watch.stop();
   await connectDatabase(...args.map(JSON.parse));
 } else if (before === undefined) {

@@ -51,7 +51,6 @@ export class Worker {
   #heard: number = performance.now();
   #hurried = false;
   #condemned = false;
-  #gone = false;
 
   constructor(generation: number, process: WorkerProcess, deadlines: WorkerDeadlines, events: WorkerEvents) {
     this.generation = generation;
@@ -69,15 +68,6 @@ export class Worker {
 
   get pid(): number {
     return this.process.pid;
-  }
-
-  get gone(): boolean {
-    return this.#gone;
-  }
-
-  /** Whether it takes requests and is to go on with it. */
-  get fresh(): boolean {
-    return this.state === 'ready' && !this.worn;
   }
 
   /** Finish what it has, for `timeout` ms, and leave. Again with a shorter time; told twice not to wait, it is killed. `handOver`: its connections go to another worker. */
@@ -173,7 +163,6 @@ export class Worker {
   }
 
   #onExit(exit: Exit): void {
-    this.#gone = true;
     this.#channel.close();
     while (this.#receive()); // its end may be known before its last messages
     this.process.descriptors?.close();

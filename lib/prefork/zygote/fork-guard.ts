@@ -3,7 +3,7 @@
 
 import { ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
-import { connectedPeers, formatEndpoint, openSockets, socketInode } from './open-sockets.ts';
+import { connectedPeers, formatEndpoint, openSockets } from './open-sockets.ts';
 import { WeakList } from './weak-list.ts';
 
 const MAX_FRAMES = 50; // before Node's own are dropped
@@ -33,8 +33,6 @@ export interface SocketWatch {
    * that were started since. A fork shares these too, but they are no connection to a service.
    */
   connected(): OpenSocket[];
-  /** One of Postfork's own, open now, is not the application's. */
-  exempt(fd: number): void;
   /** Node's methods are as they were; what is open by now is still told. Call it in a forked worker too. Idempotent. */
   stop(): void;
 }
@@ -54,7 +52,7 @@ interface Origin {
 }
 
 class Watch implements SocketWatch {
-  readonly #exempt: Set<string> = new Set(openSockets().values());
+  readonly #before: Set<string> = new Set(openSockets().values());
   readonly #origins: WeakMap<Socket, Origin> = new WeakMap();
   readonly #sockets: WeakList<Socket> = new WeakList();
   readonly #children: WeakList<ChildProcess> = new WeakList();
@@ -71,11 +69,6 @@ class Watch implements SocketWatch {
     ];
   }
 
-  exempt(fd: number): void {
-    const inode = socketInode(fd);
-    if (inode !== undefined) this.#exempt.add(inode);
-  }
-
   stop(): void {
     for (const restore of this.#restore) restore();
   }
@@ -89,7 +82,7 @@ class Watch implements SocketWatch {
     let peers: Map<string, string> | undefined; // the kernel's tables are long: not read where Node knows
     const found: OpenSocket[] = [];
     for (const [fd, inode] of open) {
-      if (this.#exempt.has(inode) || ofChildren.has(fd)) continue;
+      if (this.#before.has(inode) || ofChildren.has(fd)) continue;
       const socket = ours.get(fd);
       const { path, stack } = (socket && this.#origins.get(socket)) ?? { path: undefined, stack: undefined };
       let peer = remoteOf(socket) ?? (peers ??= connectedPeers(new Set(open.values()))).get(inode);

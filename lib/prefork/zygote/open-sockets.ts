@@ -29,7 +29,7 @@ export function openSockets(): Map<number, string> {
 }
 
 /** The inode of a descriptor that is a socket. */
-export function socketInode(fd: number): string | undefined {
+function socketInode(fd: number): string | undefined {
   try {
     return SOCKET.exec(readlinkSync(`${DESCRIPTORS}/${fd}`))?.[1];
   } catch {
