@@ -9,6 +9,7 @@ import type { Readable, Writable } from 'node:stream';
 import { WebSocket } from 'ws';
 import { blockedStack, INSPECTABLE } from '../../../lib/prefork/arbiter/blocked-stack.ts';
 import { SpecProcess } from '../../support/process.ts';
+import { processState, until } from '../../support/processes.ts';
 
 const PROGRAM = join(__dirname, '../../programs/blocked-worker.mjs');
 const ARBITER = join(__dirname, '../../programs/blocked-arbiter.mjs');
@@ -110,6 +111,7 @@ describe('the stack of a blocked worker', () => {
 
   test('of a worker that runs no JavaScript is not to be had, and it is not stopped later', async () => {
     const worker = await start('idle');
+    await until('it sleeps', () => processState(worker.pid)?.state === 'S'); // what said that it is ready is still JavaScript
     expect(await blockedStack({ ...worker, timeout: SHORT })).toBeUndefined();
     const heard = worker.says(/^heard/);
     worker.child.stdin.write('this\n');
