@@ -9,6 +9,8 @@ const layers = {
   config: [],
   prefork: ['signals'],
   daemon: [],
+  db: ['signals'],
+  auth: ['app', 'db', 'signals'],
 };
 
 const folders = Object.keys(layers);
@@ -33,10 +35,17 @@ module.exports = {
     })),
     {
       name: 'pure-layers-have-no-io',
-      comment: 'protocol/, cgi/, signals/ and config/ are pure: no node: module, no package.',
+      comment: 'protocol/, cgi/, signals/ and config/ are pure: no node: module but async_hooks, no package.',
       severity: 'error',
       from: { path: within(['protocol', 'cgi', 'signals', 'config']) },
-      to: { pathNot: '^lib/', dependencyTypes: ['core', 'npm', 'npm-dev'] },
+      to: { pathNot: '^lib/|^(node:)?async_hooks$', dependencyTypes: ['core', 'npm', 'npm-dev'] },
+    },
+    {
+      name: 'pg-in-db-only',
+      comment: 'Only db/ talks to PostgreSQL.',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/db/' },
+      to: { path: 'node_modules/(@types/)?pg(-copy-streams)?/' },
     },
     {
       name: 'no-dev-packages-in-lib',

@@ -20,6 +20,10 @@ export interface ServeOptions extends Omit<ServerOptions, 'responder' | 'authori
    * the socket this process was started with (systemd's, or descriptor 0 from lighttpd, mod_fcgid or spawn-fcgi).
    */
   listen?: string;
+  /** How many workers there may be of the application, as worker_started tells. Default 1. */
+  workers?: number;
+  /** Whether this is the first of them, as worker_started tells. Default true. */
+  first?: boolean;
   /** Connections that may wait to be accepted. Default 1024. */
   backlog?: number;
 }
@@ -45,11 +49,12 @@ export async function serve(application: Application, options: ServeOptions = {}
   const allow = options.allow ?? webServerAddresses();
   const server = new Server({ ...options, ...(allow && { allow }), ...application.handlers() });
   const unlog = logExceptions(application, options.log);
+  const worker = { pid: process.pid, workers: options.workers ?? 1, first: options.first ?? true };
   const leave = async (): Promise<void> => {
-    await worker_stopping.notify(undefined, { pid: process.pid });
+    await worker_stopping.notify(undefined, { ...worker });
     unlog();
   };
-  await worker_started.notify(undefined, { pid: process.pid });
+  await worker_started.notify(undefined, { ...worker });
   const listening = await listen(server, place satisfies Listener, {
     ...(options.backlog !== undefined && { backlog: options.backlog }),
     restricted: allow !== undefined,

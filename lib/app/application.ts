@@ -1,7 +1,7 @@
 // Application: the pipeline of one FastCGI application, its routes, and its request signals.
 
 import type { Handler, Request, Response as Outgoing } from '../server/index.ts';
-import { got_request_exception, request_finished, request_started } from '../signals/index.ts';
+import { got_request_exception, request_finished, request_started, runInRequest } from '../signals/index.ts';
 import { errorResponse } from './error-response.ts';
 import { HttpError } from './http-error.ts';
 import { HttpRequest } from './http-request.ts';
@@ -154,6 +154,10 @@ export class Application {
   handle(incoming: Request, outgoing: Outgoing): void | Promise<void> {
     const request = new HttpRequest(incoming, this.#mount, this);
     this.#active.add(request);
+    return runInRequest(request, () => this.#begin(request, incoming, outgoing));
+  }
+
+  #begin(request: HttpRequest, incoming: Request, outgoing: Outgoing): void | Promise<void> {
     const started = request_started.notify(this, { request });
     if (started === undefined) return this.#answer(request, incoming, outgoing);
     return started.then(() => {

@@ -14,6 +14,7 @@ import {
   whenWaiting,
   ZygoteSource,
   type Program,
+  type Scaling,
   type WorkerSettings,
   type WorkerSource,
 } from '../prefork/index.ts';
@@ -116,6 +117,7 @@ function settingsOf(file: string, flags: ServeFlags, { identity }: ServeContext)
     serve: {
       ...limitsOf(flags),
       multiplex,
+      workers: mostWorkers(scalingOf(flags)),
       ...(allow !== undefined && { allow }),
       ...(backlog !== undefined && { backlog }),
     },
@@ -131,6 +133,11 @@ function settingsOf(file: string, flags: ServeFlags, { identity }: ServeContext)
     forkGuard,
     program: application,
   };
+}
+
+/** Of one generation. */
+function mostWorkers(scaling: Scaling): number {
+  return scaling.kind === 'static' ? scaling.workers : scaling.maxWorkers;
 }
 
 async function sourceOf(

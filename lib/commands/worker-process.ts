@@ -12,8 +12,8 @@ import { createLog } from './log.ts';
 export interface ApplicationSettings {
   file: string;
   mount?: string;
-  /** Options of `serve`, without `listen`. */
-  serve: Omit<ServeOptions, 'listen' | 'log'>;
+  /** Options of `serve` that all workers have in common. */
+  serve: Omit<ServeOptions, 'listen' | 'log' | 'first'>;
   logLevel: string;
   /** What to be before the application is loaded. */
   identity?: Identity;
@@ -47,11 +47,12 @@ class ApplicationProgram implements WorkerProgram {
     return this.#log;
   }
 
-  async serve(settings: unknown, listener: number): ReturnType<WorkerProgram['serve']> {
+  async serve(settings: unknown, listener: number, first: boolean): ReturnType<WorkerProgram['serve']> {
     const options = (settings as ApplicationSettings).serve;
     const application = this.#application as Application;
     const serving = await serve(application, {
       ...options,
+      first,
       listen: `fd:${listener}`,
       ...(this.#log !== undefined && { log: this.#log }),
     });

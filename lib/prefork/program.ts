@@ -5,8 +5,8 @@ import type { Logger } from './logger.ts';
 export interface WorkerProgram {
   /** Load what all workers have in common: in each spawned worker, or once in the zygote. Its error is the arbiter's to tell. */
   load(settings: unknown): Promise<void>;
-  /** Begin to serve on the listening socket. */
-  serve(settings: unknown, listener: number): Promise<ServingProgram>;
+  /** Begin to serve on the listening socket. `first`: it is the first worker of its generation. */
+  serve(settings: unknown, listener: number, first: boolean): Promise<ServingProgram>;
   /** This process's log. Asked for anew in a forked worker. */
   log(settings: unknown): Logger;
 }
@@ -22,6 +22,8 @@ export interface ServingProgram {
 
 /** What arbiter, zygote and worker agree on. */
 export interface WorkerSettings {
+  /** It is the first of its generation. Set for each worker by what makes it. */
+  first?: boolean;
   /** Shown by ps, with what the process is in front of it. */
   title: string;
   /** Requests after which the worker wants to be replaced; 0: never. */

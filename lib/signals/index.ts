@@ -1,5 +1,6 @@
 // signals/: Signal and the signals of requests and workers, pure.
 
+export { currentRequest, followRequests, runInRequest } from './request-context.ts';
 export {
   got_request_exception,
   request_finished,

@@ -6,6 +6,10 @@ import { Signal } from './signal.ts';
 export interface WorkerEvent {
   /** The worker's process id. */
   pid: number;
+  /** How many workers there may be of the application, this one counted. */
+  workers: number;
+  /** It is the first of its generation: for what one of them is to do for all. */
+  first: boolean;
 }
 
 /** A worker has loaded its application and is about to serve. Awaited before the first request. */

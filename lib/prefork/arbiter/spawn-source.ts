@@ -11,6 +11,7 @@ import type { Exit, Program, WorkerProcess, WorkerSource } from './worker-source
 
 /** `native`: the addon, where it is built; then connections can go from worker to worker. */
 export function spawnSource(program: Program, native?: Native): WorkerSource {
+  let first = true;
   return {
     make: async () => {
       const pipe = native && DescriptorPipe.pair(native);
@@ -20,7 +21,9 @@ export function spawnSource(program: Program, native?: Native): WorkerSource {
       if (pipe !== undefined) closeSync(pipe.theirs);
       try {
         const worker = await started(child);
-        worker.channel.write(`${JSON.stringify({ type: 'start', settings: program.settings })}\n`);
+        const settings = { ...(program.settings as object), first };
+        first = false;
+        worker.channel.write(`${JSON.stringify({ type: 'start', settings })}\n`);
         return { ...worker, descriptors: pipe?.ours, inspectable: true, kill: (signal) => void child.kill(signal) };
       } catch (error) {
         pipe?.ours.close();

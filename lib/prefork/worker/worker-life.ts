@@ -60,7 +60,7 @@ export class WorkerLife {
     this.#log = this.#program.log(settings.program);
     if (settings.handOver) this.#descriptors = this.#openDescriptors();
     if (settings.maxRequests > 0) this.#count(settings.maxRequests, settings.maxRequestsJitter);
-    this.#serving = await this.#program.serve(settings.program, LISTENER_SLOT);
+    this.#serving = await this.#program.serve(settings.program, LISTENER_SLOT, settings.first === true);
     this.#channel.send({ type: 'ready' });
     setInterval(() => this.#report(), REPORT);
     this.#report();

@@ -47,6 +47,7 @@ class Zygote {
   #settings!: WorkerSettings;
   #log!: Logger;
   #loaded = false;
+  #forks = 0;
   #orders: Promise<unknown> = Promise.resolve(); // one after the other
   #onStart: ((settings: WorkerSettings) => void) | undefined;
 
@@ -124,6 +125,7 @@ class Zygote {
       done();
       return;
     }
+    this.#forks++;
     if (pid === 0) {
       this.#becomeWorker(channel, connections);
       return; // without `done`: this object has nothing more to do here
@@ -155,7 +157,7 @@ class Zygote {
     );
     const serve = async (): Promise<void> => {
       await after_fork.notify(undefined, { pid: process.pid, inWorker: true });
-      await life.serve(this.#settings);
+      await life.serve({ ...this.#settings, first: this.#forks === 1 });
     };
     serve().catch((error: unknown) => life.fail(error));
   }

@@ -1,0 +1,246 @@
+// Checkout: one scope's use of one database. It holds a connection while it needs one, and sends one statement after the other.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Connection, QueryResult, Statement } from './connection.ts';
+import { isFatal } from './driver-errors.ts';
+import { InterfaceError, NotSupportedError, OperationalError, PostgresError } from './errors.ts';
+import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
+import { Lane, type Patience } from './lane.ts';
+import { onlyReads, sessionState } from './session-state.ts';
+import { isSessionless, type ResolvedSettings } from './settings.ts';
+import type { ConnectionStore } from './store.ts';
+import { isRetryable, Transaction, type TransactionHost } from './transaction.ts';
+
+const ROLLBACK = 5000; // ms
+const FIRST_RETRY = 10; // ms on average, doubled with each
+const LONGEST_RETRY = 1000;
+
+/** Where warnings go; pino's shape. */
+export interface DatabaseLog {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What a checkout needs of its database. */
+export interface DatabaseParts {
+  alias: string;
+  settings: ResolvedSettings;
+  store: ConnectionStore;
+  log: DatabaseLog;
+  within: TransactionHost['within'];
+}
+
+/** The scope that it is a part of. */
+export interface CheckoutScope {
+  readonly ended: boolean;
+  readonly ownerPid: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+export class Checkout implements Executor, TransactionHost {
+  readonly inTransaction = false;
+  readonly #scope: CheckoutScope;
+  readonly #parts: DatabaseParts;
+  readonly #lane: Lane = new Lane();
+  readonly #sessionless: boolean;
+  #connection: Connection | undefined;
+  #held = 0; // cursors that outlive their statement
+  #wrote = false;
+  #retried = false;
+  #followed = false;
+
+  constructor(scope: CheckoutScope, parts: DatabaseParts) {
+    this.#scope = scope;
+    this.#parts = parts;
+    this.#sessionless = isSessionless(parts.settings);
+  }
+
+  get ended(): boolean {
+    return this.#scope.ended;
+  }
+
+  /** For those that wait for what is before them in this scope. */
+  get patience(): Patience {
+    const timeout = this.#parts.settings.acquireTimeout;
+    const text =
+      `another statement or transaction of the same request was not done within ${timeout} ms (acquireTimeout). ` +
+      'A transaction waits for ever that waits for a statement outside of it';
+    return { timeout, error: () => new OperationalError(text, { code: 'ACQUIRE_TIMEOUT' }) };
+  }
+
+  /** Throws InterfaceError where nothing can be sent in this scope any more. */
+  check(): void {
+    if (this.#scope.ownerPid !== process.pid) {
+      const text = `this scope belongs to process ${this.#scope.ownerPid}, and this is process ${process.pid}, forked from it`;
+      throw new InterfaceError(text, { code: 'FOREIGN_CONNECTION' });
+    }
+    if (!this.#scope.ended) return;
+    const text =
+      'the request, or the scope, that this database connection belongs to is over. Work behind the response: ' +
+      'request.waitUntil(...); work of its own: connections.scope(...)';
+    throw new InterfaceError(text, { code: 'SCOPE_ENDED' });
+  }
+
+  async query<Row>(statement: Statement): Promise<QueryResult<Row>> {
+    const { retryReads } = this.#parts.settings;
+    return this.run(async (connection) => {
+      const reads = retryReads && !this.#wrote && onlyReads(statement.text);
+      if (!reads) this.#wrote = true;
+      try {
+        return await this.send<Row>(connection, statement);
+      } catch (error) {
+        if (!reads || this.#retried || !(error instanceof PostgresError) || !isFatal(error) || this.ended) throw error;
+        this.#retried = true;
+        const another = await this.#take();
+        this.check();
+        return this.send<Row>(another, statement);
+      }
+    });
+  }
+
+  /** A statement of the application's, on a connection that is its own for now. */
+  send<Row>(connection: Connection, statement: Statement): Promise<QueryResult<Row>> {
+    const { settings } = this.#parts;
+    if (this.#sessionless) this.#refuseState(statement);
+    else if (settings.connMaxAge !== 0 && !connection.tainted) {
+      connection.tainted = sessionState(statement.text) !== undefined;
+    }
+    const prepare = statement.name !== undefined && settings.pooler !== 'transaction';
+    return connection.query<Row>({ ...statement, prepare }, settings.queryTimeout);
+  }
+
+  within<T>(transaction: Transaction, fn: () => T): T {
+    return this.#parts.within(transaction, fn);
+  }
+
+  async run<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    this.check();
+    return this.#lane.run(async () => {
+      const connection = await this.#take();
+      this.check(); // what has ended meanwhile has given it back
+      if (!this.#parts.settings.pool) return work(connection);
+      try {
+        return await work(connection);
+      } finally {
+        if (this.#held === 0 && !this.ended) await this.#giveBack();
+      }
+    }, this.patience);
+  }
+
+  async transaction<T>(fn: () => T | Promise<T>, options: TransactionOptions): Promise<T> {
+    const { retries = 0 } = options;
+    this.#wrote ||= options.readOnly !== true;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const { result, hooks } = await this.run((connection) => Transaction.run(this, connection, fn, options));
+        await this.#runHooks(hooks);
+        return result;
+      } catch (error) {
+        if (attempt >= retries || !isRetryable(error) || this.ended) throw error;
+        await delay(Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** attempt) * (0.5 + Math.random())); // not in step with others
+      }
+    }
+  }
+
+  /** There is nothing to wait for. */
+  onCommit(hook: CommitHook): void {
+    this.check();
+    void this.#runHooks([hook]);
+  }
+
+  /**
+   * A cursor that outlives its statement: the connection stays with the scope until the way back is called. Throws NotSupportedError
+   * SESSION_STATE where there is no session.
+   */
+  hold(): () => void {
+    if (this.#sessionless) {
+      const text = 'a cursor outside of a transaction needs a session of its own: put it into db.transaction(...)';
+      throw new NotSupportedError(text, { code: 'SESSION_STATE' });
+    }
+    this.#held++;
+    return () => this.#held--;
+  }
+
+  /** Roll back what was begun by hand. */
+  async rollBack(): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined || this.#lane.busy || !connection.open || connection.transactionStatus === 'I') return;
+    await this.#lane.run(() => rollBack(connection), this.patience);
+  }
+
+  /** The scope is over. */
+  async end(): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    if (connection.busy) await connection.stop();
+    if (connection.open && connection.transactionStatus !== 'I') {
+      await rollBack(connection);
+      const text =
+        'a request, or a scope, ended within a transaction: it was rolled back. Wait for db.transaction(), or end by COMMIT what BEGIN begins';
+      this.#parts.log.warn({ database: this.#parts.alias }, text);
+    }
+    if (this.#held > 0) connection.tainted = true;
+    await this.#giveBack();
+  }
+
+  async #take(): Promise<Connection> {
+    this.check();
+    this.#followSignal();
+    if (this.#connection?.open === false) await this.#giveBack(); // it was lost: the next statement has another one
+    if (this.#connection !== undefined) return this.#connection;
+    const connection = await this.#parts.store.acquire();
+    if (this.ended) {
+      await this.#parts.store.release(connection);
+      this.check();
+    }
+    this.#connection = connection;
+    return connection;
+  }
+
+  async #giveBack(): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (connection !== undefined) await this.#parts.store.release(connection);
+  }
+
+  /** Where asked to: nothing runs on for a request that nobody waits for. */
+  #followSignal(): void {
+    if (!this.#parts.settings.cancelOnAbort) return;
+    const { signal } = this.#scope;
+    if (signal === undefined) return;
+    if (signal.aborted) {
+      const text = 'the request was aborted, and its statements are cancelled (cancelOnAbort)';
+      throw new OperationalError(text, { code: 'ABORTED', cause: signal.reason });
+    }
+    if (this.#followed) return;
+    this.#followed = true;
+    signal.addEventListener('abort', () => void this.#connection?.stop(), { once: true });
+  }
+
+  #refuseState({ text, name }: Statement): void {
+    const command = sessionState(text);
+    if (command === undefined) return;
+    const { pool } = this.#parts.settings;
+    throw new NotSupportedError(
+      `${command} changes the session, and ${pool ? 'with `pool`' : 'behind a pooler in transaction mode'} the next statement may have ` +
+        'another one. In a transaction use SET LOCAL, pg_advisory_xact_lock, CREATE TEMP ... ON COMMIT DROP is not possible either',
+      { code: 'SESSION_STATE', queryName: name },
+    );
+  }
+
+  /** After the commit nothing can be undone: one that fails is told, and stops nobody. */
+  async #runHooks(hooks: readonly CommitHook[]): Promise<void> {
+    for (const hook of hooks) {
+      try {
+        await hook();
+      } catch (error) {
+        this.#parts.log.error({ err: error, database: this.#parts.alias }, 'an onCommit hook failed');
+      }
+    }
+  }
+}
+
+/** Never rejects: where it fails the connection is cut, and the server rolls back by itself. */
+async function rollBack(connection: Connection): Promise<void> {
+  await connection.query({ text: 'ROLLBACK' }, ROLLBACK).catch(() => connection.close());
+}

@@ -1,0 +1,300 @@
+// Connection: one database connection, from its opening to its end, and the process that it belongs to.
+
+import { Socket } from 'node:net';
+import pg from 'pg';
+import { cancelRequest } from './cancel-request.ts';
+import { connectError, isFatal, lost, queryError } from './driver-errors.ts';
+import { InterfaceError, OperationalError, type PostgresError } from './errors.ts';
+import type { ResolvedSettings } from './settings.ts';
+
+const GOODBYE = 5000; // ms that the server has to close a connection that was ended
+const CANCEL = 2000; // ms that it has to take a cancel request, and to stop what runs
+
+/** A statement for `query`. */
+export interface Statement {
+  text: string;
+  values?: readonly unknown[] | undefined;
+  /** Of the query in errors and, with `prepare`, of the prepared statement. */
+  name?: string | undefined;
+  prepare?: boolean | undefined;
+  rowMode?: 'array' | undefined;
+}
+
+/** What a statement gives. */
+export interface QueryResult<Row> {
+  rows: Row[];
+  /** Rows given, or changed; null for statements that count none. */
+  rowCount: number | null;
+  /** `SELECT`, `UPDATE`, ... */
+  command: string;
+  fields: { name: string; dataTypeID: number }[];
+}
+
+/** What can be told of a connection. */
+export interface ConnectionInfo {
+  /** Counted in the process that opened it. */
+  readonly id: number;
+  /** The server's process of it, `pid` in pg_stat_activity; pgbouncer gives a number of its own. */
+  readonly backendPid: number;
+  /** The process that opened it. */
+  readonly ownerPid: number;
+  readonly openedAt: Date;
+  /** Requests and scopes that have used it. */
+  readonly uses: number;
+  readonly inUse: boolean;
+}
+
+let opened = 0;
+
+export class Connection implements ConnectionInfo {
+  readonly id: number = ++opened;
+  readonly ownerPid: number = process.pid;
+  readonly openedAt: Date = new Date();
+  /** Resolves when it is closed, by whomever. */
+  readonly closed: Promise<void>;
+  uses = 0;
+  inUse = false;
+  /** It is not to be kept when it is given back: what it was used for has left something in the session. */
+  tainted = false;
+  /** It may be dead: ask before it is used again. Django's errors_occurred. */
+  suspect = false;
+  readonly #born: number = performance.now();
+  readonly #client: pg.Client;
+  readonly #socket: Socket = new Socket();
+  readonly #openedBy: string;
+  #open = false;
+  #closing: Promise<void> | undefined;
+  #running: Promise<unknown> | undefined;
+  #cancelling: Promise<void> | undefined;
+
+  /** Resolves when it is ready. Rejects with OperationalError CONNECT_FAILED. */
+  static async open(settings: ResolvedSettings): Promise<Connection> {
+    const connection = new Connection(settings);
+    const { host, port } = connection.#client;
+    try {
+      await connection.#client.connect();
+      connection.#open = true;
+    } catch (error) {
+      connection.#socket.destroy();
+      throw connectError(error, host.startsWith('/') ? `${host}/.s.PGSQL.${port}` : `${host}:${port}`);
+    }
+    return connection;
+  }
+
+  private constructor(settings: ResolvedSettings) {
+    this.#openedBy = callers();
+    this.#client = new pg.Client(clientConfig(settings, this.#socket));
+    this.#client.on('error', () => this.#end()); // without a listener it would end the process
+    this.closed = new Promise((resolve) => {
+      this.#socket.once('close', () => {
+        this.#open = false;
+        resolve();
+      });
+    });
+  }
+
+  get backendPid(): number {
+    return (this.#client as unknown as BackendKey).processID ?? 0;
+  }
+
+  /** Whether statements can be sent. */
+  get open(): boolean {
+    return this.#open && this.#closing === undefined;
+  }
+
+  /** Whether a statement runs. */
+  get busy(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Seconds since it was opened, by a clock that is not set. */
+  get age(): number {
+    return (performance.now() - this.#born) / 1000;
+  }
+
+  /** ReadyForQuery's: idle, in a transaction, in one that has failed. */
+  get transactionStatus(): 'I' | 'T' | 'E' {
+    return (this.#client.getTransactionStatus() as 'I' | 'T' | 'E' | null) ?? 'I';
+  }
+
+  /** Another one uses it for the first time. */
+  used(): void {
+    this.uses++;
+    this.inUse = true;
+    this.#socket.ref();
+  }
+
+  /** Nobody uses it: it keeps no process alive. */
+  rest(): void {
+    this.inUse = false;
+    this.#socket.unref();
+  }
+
+  /** One statement; callers see to it that there is one at a time. `timeout`: ms, 0 for none. Rejects with a PostgresError. */
+  async query<Row>(statement: Statement, timeout = 0): Promise<QueryResult<Row>> {
+    this.#check();
+    const { text, values, name, prepare, rowMode } = statement;
+    const config = {
+      text,
+      ...(values !== undefined && { values: values as unknown[] }),
+      ...(prepare === true && name !== undefined && { name }),
+      ...(rowMode !== undefined && { rowMode }),
+    };
+    const context = { queryName: name, params: values };
+    const result = await this.run(() => this.#client.query(config as pg.QueryConfig), context, timeout);
+    const last = (Array.isArray(result) ? (result as unknown[]).at(-1) : result) as QueryResult<Row>;
+    return last;
+  }
+
+  /** Something that is like a statement, with the driver's client: COPY. */
+  async run<T>(
+    work: (client: pg.Client) => Promise<T>,
+    context: { queryName?: string | undefined; params?: readonly unknown[] | undefined },
+    timeout = 0,
+  ): Promise<T> {
+    this.#check();
+    let expired = false;
+    const expire = (): void => {
+      expired = true;
+      void this.stop();
+    };
+    const timer = timeout > 0 ? setTimeout(expire, timeout) : undefined;
+    try {
+      const result = await (this.#running = work(this.#client));
+      await this.#ready(); // of COPY
+      return result;
+    } catch (thrown) {
+      await this.#ready();
+      const error = this.#errorOf(thrown, context);
+      if (isFatal(error)) this.#end();
+      else if (error.sqlstate === undefined || !/^2[23]/.test(error.sqlstate)) this.suspect = true;
+      if (!expired) throw error;
+      const text = `no answer within ${timeout} ms; the statement was cancelled`;
+      throw new OperationalError(text, { code: 'QUERY_TIMEOUT', queryName: context.queryName, cause: error });
+    } finally {
+      clearTimeout(timer);
+      this.#running = undefined;
+    }
+  }
+
+  /** Notifications for those that listen. */
+  onNotification(listener: (message: pg.Notification) => void): void {
+    this.#client.on('notification', listener);
+  }
+
+  /**
+   * Have the server stop what runs, and wait until it has; where it does not in time, the connection is cut. Afterwards it is not kept:
+   * a cancel that comes late would hit the next statement. Never rejects.
+   */
+  stop(): Promise<void> {
+    if (this.#running === undefined) return Promise.resolve();
+    this.tainted = true;
+    return (this.#cancelling ??= this.#stop(this.#running).finally(() => (this.#cancelling = undefined)));
+  }
+
+  /** Say goodbye and close. Idempotent; never rejects. */
+  close(): Promise<void> {
+    if (this.ownerPid !== process.pid) this.discard();
+    return (this.#closing ??= this.#close());
+  }
+
+  /**
+   * Close the descriptor and send nothing: in a process that has inherited the connection by a fork, whose session is the parent's.
+   * Closing would end it for all who have it.
+   */
+  discard(): void {
+    this.#open = false;
+    this.#socket.destroy();
+  }
+
+  /** Where in the code it was opened: lines of a stack. */
+  get openedBy(): string {
+    return this.#openedBy;
+  }
+
+  #check(): void {
+    if (this.ownerPid !== process.pid) throw this.#foreign();
+    if (!this.#open || this.#closing !== undefined) throw lost(new Error('it was closed before'));
+  }
+
+  /** The server's error comes before it is ready again, and before the state of the transaction is known. */
+  #ready(): Promise<unknown> | undefined {
+    const { readyForQuery } = this.#client as unknown as { readyForQuery: boolean };
+    if (readyForQuery || !this.#open) return undefined;
+    return Promise.race([new Promise((resolve) => this.#client.once('drain', resolve)), this.closed]);
+  }
+
+  #errorOf(
+    thrown: unknown,
+    context: { queryName?: string | undefined; params?: readonly unknown[] | undefined },
+  ): PostgresError {
+    return this.ownerPid === process.pid ? queryError(thrown, context) : this.#foreign();
+  }
+
+  #foreign(): InterfaceError {
+    return new InterfaceError(
+      `this database connection belongs to process ${this.ownerPid}, and this is process ${process.pid}, forked from it: both would ` +
+        "read each other's answers. Open connections after the fork: in a request, or in a receiver of worker_started. " +
+        `It was opened\n${this.#openedBy}`,
+      { code: 'FOREIGN_CONNECTION' },
+    );
+  }
+
+  async #stop(running: Promise<unknown>): Promise<void> {
+    const { host, port, ssl } = this.#client;
+    const { processID = 0, secretKey = 0 } = this.#client as unknown as BackendKey;
+    const cut = setTimeout(() => this.#end(), CANCEL);
+    await cancelRequest({ host, port, ssl: ssl as boolean, processId: processID, secretKey }, CANCEL).catch(() => {});
+    await Promise.race([running, this.closed]).catch(() => {});
+    clearTimeout(cut);
+  }
+
+  async #close(): Promise<void> {
+    const force = setTimeout(() => this.#socket.destroy(), GOODBYE);
+    this.#socket.ref(); // until it is gone
+    this.#client.end().catch(() => {});
+    await this.closed;
+    clearTimeout(force);
+  }
+
+  #end(): void {
+    this.#open = false;
+    this.#socket.destroy();
+  }
+}
+
+/** BackendKeyData, which pg keeps and its types do not tell. */
+interface BackendKey {
+  processID?: number;
+  secretKey?: number;
+}
+
+function clientConfig(settings: ResolvedSettings, socket: Socket): pg.ClientConfig {
+  const { url, host, port, user, password, database, ssl, applicationName, connectTimeout, sessionSettings } = settings;
+  const options = Object.entries(sessionSettings).map(([key, value]) => `-c ${key}=${escapeOption(String(value))}`);
+  return {
+    ...(url !== undefined && { connectionString: url }),
+    ...(host !== undefined && { host }),
+    ...(port !== undefined && { port }),
+    ...(user !== undefined && { user }),
+    ...(password !== undefined && { password }),
+    ...(database !== undefined && { database }),
+    ...(ssl !== undefined && { ssl }),
+    ...(options.length > 0 && { options: options.join(' ') }),
+    fallback_application_name: applicationName,
+    connectionTimeoutMillis: connectTimeout,
+    keepAlive: true,
+    stream: () => socket,
+  };
+}
+
+/** A value within the startup parameter `options`: blanks end it there. */
+function escapeOption(value: string): string {
+  return value.replace(/[\\\s]/g, (character) => `\\${character}`);
+}
+
+/** Who is calling: the stack without this file's own lines and Node's. */
+function callers(): string {
+  const lines = (new Error().stack ?? '').split('\n').slice(2);
+  return lines.filter((line) => !/\(?node:|\/(lib|dist)\/db\//.test(line)).join('\n') || lines.join('\n');
+}

@@ -1,0 +1,141 @@
+// connections: the databases of an application by alias, and what is done with all their connections at once.
+
+import { Database, type Configured } from './database.ts';
+import type { DatabaseLog } from './checkout.ts';
+import { runInScope } from './context.ts';
+import { InterfaceError } from './errors.ts';
+import { checkConnectionLimit } from './limits.ts';
+import { Scope, type Abortable } from './scope.ts';
+import { resolveSettings, type DatabaseSettings, type ResolvedSettings } from './settings.ts';
+import type { StoreStats } from './store.ts';
+
+const DEFAULT = 'default';
+
+/** Databases by alias, each by its settings or its URL. */
+export type Databases = Readonly<Record<string, DatabaseSettings | string>>;
+
+export interface ConfigureOptions {
+  /** Where warnings go: pino's, or anything with `warn` and `error`. Default: stderr. */
+  log?: DatabaseLog;
+}
+
+const CONSOLE: DatabaseLog = {
+  warn: (fields, message) => console.warn(`postfork: ${message}`, fields),
+  error: (fields, message) => console.error(`postfork: ${message}`, fields),
+};
+
+export class Connections {
+  readonly #databases: Map<string, Database> = new Map();
+  #settings: Map<string, ResolvedSettings> | undefined;
+  #log: DatabaseLog = CONSOLE;
+
+  /** See `configureDatabases`. */
+  configure(databases: Databases, { log = CONSOLE }: ConfigureOptions): this {
+    if (this.#settings !== undefined) {
+      const text = 'configureDatabases() was called before: once in a process, where the application is made';
+      throw new InterfaceError(text, { code: 'NOT_CONFIGURED' });
+    }
+    this.#settings = resolveAll(databases);
+    this.#log = log;
+    return this;
+  }
+
+  /** A database by its alias; `db` is `get('default')`. That it is not configured is said at its first use. */
+  get(alias: string = DEFAULT): Database {
+    let database = this.#databases.get(alias);
+    if (database === undefined) {
+      database = new Database(alias, () => this.#configured(alias));
+      this.#databases.set(alias, database);
+    }
+    return database;
+  }
+
+  /** The aliases that are configured. */
+  get aliases(): string[] {
+    return [...(this.#settings?.keys() ?? [])];
+  }
+
+  /**
+   * Outside of requests, a length of time for connections to belong to: those opened in `fn` are closed, or kept by `connMaxAge`,
+   * at its end. With `signal`, `cancelOnAbort` heeds it.
+   */
+  async scope<T>(fn: () => T | Promise<T>, options: Abortable = {}): Promise<T> {
+    const scope = new Scope(options);
+    try {
+      return await runInScope(scope, fn);
+    } finally {
+      await scope.end();
+    }
+  }
+
+  /** Close kept connections that have grown too old. Django's close_old_connections. */
+  closeOld(): void {
+    for (const { store } of this.#databases.values()) store?.closeOld();
+  }
+
+  /** Close all, those that listen too. They are opened anew where they are needed. Django's connections.close_all(). */
+  async closeAll(): Promise<void> {
+    await this.#each(({ store, listener }) => Promise.all([store?.closeAll(), listener?.close()]));
+  }
+
+  /** In a process that is to be forked: close those that nobody uses, and the one that listens. */
+  async closeBeforeFork(): Promise<void> {
+    await this.#each(({ store, listener }) => Promise.all([store?.closeIdle(), listener?.suspend()]));
+  }
+
+  /** In a forked process: let go of the parent's connections without a word to the server. SQLAlchemy's dispose(close=False). */
+  discardInherited(): void {
+    for (const { store, listener } of this.#databases.values()) {
+      store?.discardInherited();
+      listener?.resume();
+    }
+  }
+
+  /** Warn where so many workers may open more connections than the servers take. Nobody waits for it. */
+  checkLimits(workers: number): void {
+    for (const alias of this.aliases) void checkConnectionLimit(this.get(alias).parts, workers);
+  }
+
+  /** The connections of this process by alias, in numbers. */
+  stats(): Record<string, StoreStats> {
+    const used = [...this.#databases.values()].filter(({ store }) => store !== undefined);
+    return Object.fromEntries(used.map(({ alias, store }) => [alias, store?.stats as StoreStats]));
+  }
+
+  async #each(act: (database: Database) => Promise<unknown>): Promise<void> {
+    await Promise.all([...this.#databases.values()].map(act));
+  }
+
+  /** A script that only has DATABASE_URL and a scope needs no call of configureDatabases. */
+  #configured(alias: string): Configured {
+    this.#settings ??= resolveAll({});
+    const settings = this.#settings.get(alias);
+    if (settings !== undefined) return { settings, log: this.#log };
+    const text = `no database "${alias}" is configured, there are ${this.aliases.join(', ') || 'none'}: call configureDatabases({ ${alias}: { url } })`;
+    throw new InterfaceError(text, { code: 'NOT_CONFIGURED' });
+  }
+}
+
+/** The databases of this process. */
+export const connections: Connections = new Connections();
+
+/** The database `default`. */
+export const db: Database = connections.get();
+
+function resolveAll(databases: Databases): Map<string, ResolvedSettings> {
+  const given = new Map(Object.entries(databases));
+  const url = process.env['DATABASE_URL'];
+  const first = given.get(DEFAULT);
+  if (url !== undefined && (first === undefined || (typeof first !== 'string' && !saysWhere(first)))) {
+    given.set(DEFAULT, { ...(first as DatabaseSettings | undefined), url });
+  }
+  if (given.size === 0) {
+    const text = 'no database is configured: set DATABASE_URL, or call configureDatabases({ default: { url: ... } })';
+    throw new InterfaceError(text, { code: 'NOT_CONFIGURED' });
+  }
+  return new Map([...given].map(([alias, settings]) => [alias, resolveSettings(alias, settings)]));
+}
+
+function saysWhere({ url, host, database }: DatabaseSettings): boolean {
+  return url !== undefined || host !== undefined || database !== undefined;
+}

@@ -1,0 +1,143 @@
+// Database: what an application asks of one database. Whose connection it is comes from where the call is made.
+
+import { connection_closed, connection_created } from './connection-signals.ts';
+import type { DatabaseLog, DatabaseParts } from './checkout.ts';
+import type { QueryResult } from './connection.ts';
+import { NotSupportedError } from './errors.ts';
+import { currentContext, runInTransaction } from './context.ts';
+import { copyFrom, copyTo, type CopyOptions, type CopySource } from './copy.ts';
+import { cursor, type CursorOptions } from './cursor.ts';
+import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
+import { Listener } from './listener.ts';
+import type { Listening, ListenOptions } from './listening.ts';
+import type { ResolvedSettings } from './settings.ts';
+import { ConnectionStore } from './store.ts';
+
+export interface QueryOptions {
+  /**
+   * Prepare the statement under this name once on each connection, and use it again there. Also the query's name in errors. The same
+   * name is always the same text. Behind a pooler in transaction mode it is a name only.
+   */
+  name?: string;
+}
+
+/** What a database is, once it is configured. */
+export interface Configured {
+  settings: ResolvedSettings;
+  log: DatabaseLog;
+}
+
+/** A row as the driver makes it: by column name; int8 and numeric as strings, timestamps as Date, json parsed. */
+export type DefaultRow = Record<string, unknown>;
+
+export class Database {
+  readonly alias: string;
+  readonly #configured: () => Configured;
+  #parts: DatabaseParts | undefined;
+  #listener: Listener | undefined;
+
+  /** `configured`: asked for at first use. For `connections`. */
+  constructor(alias: string, configured: () => Configured) {
+    this.alias = alias;
+    this.#configured = configured;
+  }
+
+  /**
+   * One statement: `$1`, `$2`, ... stand for `params`. Several, separated by `;`, can be given without parameters; the result is the
+   * last one's. Rejects with the errors of PEP 249.
+   */
+  async query<Row = DefaultRow>(
+    text: string,
+    params?: readonly unknown[],
+    options: QueryOptions = {},
+  ): Promise<QueryResult<Row>> {
+    const { name } = options;
+    return this.#executor().query<Row>({ text, values: params?.length === 0 ? undefined : params, name });
+  }
+
+  /**
+   * Run `fn` in a transaction: committed when it returns, rolled back when it throws. Within another one it is a savepoint. Statements
+   * of the same request outside of `fn` wait for its end. Django's atomic().
+   */
+  async transaction<T>(fn: () => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#executor().transaction(fn, options);
+  }
+
+  /** Call `hook` when the transaction is committed, in the order given; outside of one now. Django's on_commit(). */
+  onCommit(hook: CommitHook): void {
+    this.#executor().onCommit(hook);
+  }
+
+  /** Whether the caller is in `transaction`. */
+  get inTransaction(): boolean {
+    return this.#executor().inTransaction;
+  }
+
+  /** The rows of a large result, `batch` at a time. */
+  cursor<Row = DefaultRow>(
+    text: string,
+    params: readonly unknown[] = [],
+    options: CursorOptions = {},
+  ): AsyncGenerator<Row, void, undefined> {
+    return cursor<Row>(this.#executor(), text, params, options);
+  }
+
+  /** COPY ... FROM STDIN. Resolves to the number of rows. */
+  async copyFrom(text: string, source: CopySource, options: CopyOptions = {}): Promise<number> {
+    return copyFrom(this.#executor(), text, source, options);
+  }
+
+  /** COPY ... TO STDOUT, in pieces of any size. Other statements of the request wait until it has ended. */
+  copyTo(text: string, options: CopyOptions = {}): AsyncGenerator<Buffer, void, undefined> {
+    return copyTo(this.#executor(), text, options);
+  }
+
+  /**
+   * LISTEN, on a connection of its own that all who listen in this process share. Resolves when the server knows; it needs no scope,
+   * and goes on until it is closed. A connection that is lost is made again.
+   */
+  async listen(channel: string, options: ListenOptions = {}): Promise<Listening> {
+    const { settings, log } = this.parts;
+    if (settings.pooler === 'transaction' && settings.directUrl === undefined) {
+      const text = 'LISTEN does not pass a pooler in transaction mode: give the server itself as `directUrl`';
+      throw new NotSupportedError(text, { code: 'SESSION_STATE' });
+    }
+    this.#listener ??= new Listener(settings, log);
+    return this.#listener.listen(channel, options);
+  }
+
+  /** NOTIFY: sent when the transaction is committed. `payload`: less than 8000 bytes. */
+  async notify(channel: string, payload = ''): Promise<void> {
+    await this.query('SELECT pg_notify($1, $2)', [channel, payload], { name: 'postfork notify' });
+  }
+
+  /** Its connections in this process; undefined where it was not used. For `connections`. */
+  get store(): ConnectionStore | undefined {
+    return this.#parts?.store;
+  }
+
+  /** What listens; undefined where nothing has. For `connections`. */
+  get listener(): Listener | undefined {
+    return this.#listener;
+  }
+
+  /** Settings and connections. Throws InterfaceError NOT_CONFIGURED. For `connections`. */
+  get parts(): DatabaseParts {
+    return (this.#parts ??= this.#make());
+  }
+
+  #executor(): Executor {
+    const { scope, transactions } = currentContext();
+    return transactions.get(this.alias) ?? scope.checkout(this.alias, () => this.parts);
+  }
+
+  #make(): DatabaseParts {
+    const { settings, log } = this.#configured();
+    const { alias } = this;
+    const store = new ConnectionStore(settings, {
+      onOpen: (connection) => void connection_created.notify(this, { alias, connection }),
+      onClose: (connection) => void connection_closed.notify(this, { alias, connection }),
+    });
+    return { alias, settings, log, store, within: (transaction, fn) => runInTransaction(alias, transaction, fn) };
+  }
+}

@@ -1,0 +1,28 @@
+// Executor: where statements go: a scope's connection, or a transaction on it.
+
+import type { Connection, QueryResult, Statement } from './connection.ts';
+
+/** SET TRANSACTION's modes (PostgreSQL manual), and how often to try. */
+export interface TransactionOptions {
+  isolation?: 'read committed' | 'repeatable read' | 'serializable';
+  readOnly?: boolean;
+  /** With `serializable` and `readOnly`: wait until it cannot fail. */
+  deferrable?: boolean;
+  /**
+   * How often to run it again where the server has rolled it back for another one's sake: serialization failure (40001), deadlock
+   * (40P01). `fn` must have done nothing by then that cannot be done again. Default 0.
+   */
+  retries?: number;
+}
+
+/** Runs when the transaction it was given in is committed. */
+export type CommitHook = () => unknown;
+
+export interface Executor {
+  query<Row>(statement: Statement): Promise<QueryResult<Row>>;
+  /** Work with the connection while nobody else does. */
+  run<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  transaction<T>(fn: () => T | Promise<T>, options: TransactionOptions): Promise<T>;
+  onCommit(hook: CommitHook): void;
+  readonly inTransaction: boolean;
+}

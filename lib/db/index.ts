@@ -1,0 +1,26 @@
+// db/: PostgreSQL connections whose life is bound to the signals of requests, workers and forks.
+
+export type { DatabaseLog } from './checkout.ts';
+export { connection_closed, connection_created, type ConnectionEvent } from './connection-signals.ts';
+export type { ConnectionInfo, QueryResult } from './connection.ts';
+export { configureDatabases } from './configure.ts';
+export { connections, db, type ConfigureOptions, type Connections, type Databases } from './connections.ts';
+export type { CopyOptions, CopySource } from './copy.ts';
+export type { CursorOptions } from './cursor.ts';
+export type { Database, DefaultRow, QueryOptions } from './database.ts';
+export {
+  DatabaseError,
+  DataError,
+  IntegrityError,
+  InterfaceError,
+  InternalError,
+  NotSupportedError,
+  OperationalError,
+  PostgresError,
+  ProgrammingError,
+  type DatabaseErrorCode,
+} from './errors.ts';
+export type { CommitHook, TransactionOptions } from './executor.ts';
+export type { DatabaseSettings } from './settings.ts';
+export type { Listening, ListenOptions, Notification } from './listening.ts';
+export type { StoreStats } from './store.ts';

@@ -1,0 +1,53 @@
+// Scope: how long database connections live that are opened in it: a request's length, or that of a call of connections.scope().
+
+import { Checkout, type CheckoutScope, type DatabaseParts } from './checkout.ts';
+
+/** What a scope is for: a request, or whoever can give up. */
+export interface Abortable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class Scope implements CheckoutScope {
+  /** The process that it runs in. */
+  readonly ownerPid: number = process.pid;
+  readonly #owner: Abortable | undefined;
+  readonly #checkouts: Map<string, Checkout> = new Map();
+  #end: Promise<void> | undefined;
+
+  constructor(owner: Abortable | undefined) {
+    this.#owner = owner;
+  }
+
+  get ended(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Asked for where it is needed only: a request makes its signal then. */
+  get signal(): AbortSignal | undefined {
+    return this.#owner?.signal;
+  }
+
+  /** Its use of one database. */
+  checkout(alias: string, parts: () => DatabaseParts): Checkout {
+    let checkout = this.#checkouts.get(alias);
+    if (checkout === undefined) {
+      checkout = new Checkout(this, parts());
+      this.#checkouts.set(alias, checkout);
+    }
+    return checkout;
+  }
+
+  /** Roll back what is open outside of db.transaction(). */
+  async rollBack(): Promise<void> {
+    await Promise.all([...this.#checkouts.values()].map((checkout) => checkout.rollBack()));
+  }
+
+  /** Stop what runs, roll back what is open, give the connections back. Idempotent; never rejects. */
+  end(): Promise<void> {
+    return (this.#end ??= this.#endAll());
+  }
+
+  async #endAll(): Promise<void> {
+    await Promise.all([...this.#checkouts.values()].map((checkout) => checkout.end()));
+  }
+}

@@ -1,0 +1,227 @@
+// ConnectionStore: the connections of one database in one process: opened, kept and bounded.
+
+import { Connection } from './connection.ts';
+import { OperationalError } from './errors.ts';
+import type { ResolvedSettings } from './settings.ts';
+
+const HEALTH_CHECK = 5000; // ms for a kept connection to show that it is alive
+
+/** Hears of connections. */
+export interface StoreEvents {
+  onOpen(connection: Connection): void;
+  onClose(connection: Connection): void;
+}
+
+/** Numbers of one database in this process. */
+export interface StoreStats {
+  open: number;
+  idle: number;
+  inUse: number;
+  /** Requests that wait for a connection. */
+  waiting: number;
+  /** Since the process began. */
+  opened: number;
+  closed: number;
+}
+
+/** Who waits is given a connection, or the place for one. */
+interface Waiter {
+  resolve(connection: Connection | undefined): void;
+  timer: NodeJS.Timeout;
+}
+
+export class ConnectionStore {
+  readonly #settings: ResolvedSettings;
+  readonly #events: StoreEvents;
+  #idle: Connection[] = []; // the one used last is used next: the others can grow old
+  #connections: Set<Connection> = new Set();
+  #waiters: Waiter[] = [];
+  #reserved = 0; // places for connections that are being opened
+  #opened = 0;
+  #closed = 0;
+  #ownerPid: number = process.pid;
+  #pruning: NodeJS.Timeout | undefined;
+
+  constructor(settings: ResolvedSettings, events: StoreEvents) {
+    this.#settings = settings;
+    this.#events = events;
+  }
+
+  /** A connection for its caller alone, kept or new. Rejects with OperationalError CONNECT_FAILED or ACQUIRE_TIMEOUT. */
+  async acquire(): Promise<Connection> {
+    if (this.#ownerPid !== process.pid) this.discardInherited();
+    for (;;) {
+      const kept = this.#idle.pop() ?? (this.#reserve() ? undefined : await this.#turn());
+      if (kept === undefined) return await this.#open();
+      if (await this.#isGood(kept)) return kept;
+    }
+  }
+
+  /** Give it back: kept for the next, or closed. Resolves when that is done; never rejects. */
+  async release(connection: Connection): Promise<void> {
+    connection.rest();
+    if (!this.#connections.has(connection)) return;
+    if (!connection.open || connection.tainted || this.#isOld(connection)) {
+      await connection.close();
+      return;
+    }
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) {
+      clearTimeout(waiter.timer);
+      waiter.resolve(connection);
+      return;
+    }
+    this.#idle.push(connection);
+    this.#prune();
+  }
+
+  /** Close kept connections that have grown too old. Django's close_old_connections. */
+  closeOld(): void {
+    if (this.#ownerPid !== process.pid) this.discardInherited();
+    if (this.#idle.length === 0) return;
+    const old = this.#idle.filter((connection) => this.#isOld(connection));
+    if (old.length === 0) return;
+    this.#idle = this.#idle.filter((connection) => !old.includes(connection));
+    for (const connection of old) void connection.close();
+  }
+
+  /** Close those that nobody uses. */
+  async closeIdle(): Promise<void> {
+    const idle = this.#idle;
+    this.#idle = [];
+    await Promise.all(idle.map((connection) => connection.close()));
+  }
+
+  /** Close all; what runs on them is lost. */
+  async closeAll(): Promise<void> {
+    if (this.#ownerPid !== process.pid) this.discardInherited();
+    this.#idle = [];
+    await Promise.all([...this.#connections].map((connection) => connection.close()));
+  }
+
+  /** In a forked process: let go of what the parent has opened, without a word to the server. */
+  discardInherited(): void {
+    const inherited = this.#connections;
+    this.#ownerPid = process.pid;
+    this.#connections = new Set();
+    this.#idle = [];
+    this.#waiters = []; // they are the parent's
+    this.#reserved = this.#opened = this.#closed = 0;
+    clearTimeout(this.#pruning);
+    this.#pruning = undefined;
+    for (const connection of inherited) connection.discard();
+  }
+
+  get connections(): readonly Connection[] {
+    return [...this.#connections];
+  }
+
+  get stats(): StoreStats {
+    const open = this.#connections.size;
+    const inUse = this.connections.filter((connection) => connection.inUse).length;
+    return {
+      open,
+      idle: this.#idle.length,
+      inUse,
+      waiting: this.#waiters.length,
+      opened: this.#opened,
+      closed: this.#closed,
+    };
+  }
+
+  /** A place for one more, where there is one. */
+  #reserve(): boolean {
+    if (this.#connections.size + this.#reserved >= this.#settings.maxConnections) return false;
+    this.#reserved++;
+    return true;
+  }
+
+  /** In a place that was reserved. */
+  async #open(): Promise<Connection> {
+    let connection: Connection;
+    try {
+      connection = await Connection.open(this.#settings);
+    } catch (error) {
+      this.#reserved--;
+      this.#wake(); // another one may try
+      throw error;
+    }
+    this.#reserved--;
+    this.#opened++;
+    this.#connections.add(connection);
+    connection.used();
+    void connection.closed.then(() => this.#onClosed(connection));
+    this.#events.onOpen(connection);
+    return connection;
+  }
+
+  #onClosed(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#idle = this.#idle.filter((kept) => kept !== connection);
+    this.#closed++;
+    this.#wake();
+    this.#events.onClose(connection);
+  }
+
+  /** Whether a kept connection can be used; closed where not. */
+  async #isGood(connection: Connection): Promise<boolean> {
+    connection.used();
+    if (connection.open && !this.#isOld(connection)) {
+      if (!connection.suspect && !this.#settings.connHealthChecks) return true;
+      try {
+        await connection.query({ text: 'SELECT 1' }, HEALTH_CHECK);
+        connection.suspect = false;
+        if (!connection.tainted) return true;
+      } catch {
+        // it is closed below, and another one taken
+      }
+    }
+    connection.rest();
+    await connection.close();
+    return false;
+  }
+
+  #isOld(connection: Connection): boolean {
+    const { connMaxAge } = this.#settings;
+    return connMaxAge !== null && connection.age >= connMaxAge;
+  }
+
+  /** Wait for a connection that is given back, or for a place. */
+  #turn(): Promise<Connection | undefined> {
+    const { acquireTimeout, maxConnections } = this.#settings;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiters = this.#waiters.filter((known) => known !== waiter);
+        const text =
+          `none of the ${maxConnections} database connections of this process was free within ${acquireTimeout} ms ` +
+          '(maxConnections, acquireTimeout)';
+        reject(new OperationalError(text, { code: 'ACQUIRE_TIMEOUT' }));
+      }, acquireTimeout);
+      const waiter: Waiter = { resolve, timer };
+      this.#waiters.push(waiter);
+    });
+  }
+
+  /** There may be a place. */
+  #wake(): void {
+    if (this.#waiters.length === 0 || !this.#reserve()) return;
+    const waiter = this.#waiters.shift() as Waiter;
+    clearTimeout(waiter.timer);
+    waiter.resolve(undefined);
+  }
+
+  /** Connections that grow old while nobody asks are closed too. */
+  #prune(): void {
+    const { connMaxAge } = this.#settings;
+    if (connMaxAge === null || this.#pruning !== undefined || this.#idle.length === 0) return;
+    const oldest = Math.max(...this.#idle.map(({ age }) => age));
+    this.#pruning = setTimeout(
+      () => {
+        this.#pruning = undefined;
+        this.closeOld();
+        this.#prune();
+      },
+      Math.max(0, (connMaxAge - oldest) * 1000) + 1,
+    ).unref();
+  }
+}

@@ -1,0 +1,166 @@
+// Transaction: what runs between BEGIN and COMMIT, or between SAVEPOINT and RELEASE.
+
+import type { Connection, QueryResult, Statement } from './connection.ts';
+import { isFatal } from './driver-errors.ts';
+import { InterfaceError, OperationalError, PostgresError, ProgrammingError } from './errors.ts';
+import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
+import { Lane, type Patience } from './lane.ts';
+
+const RETRYABLE: ReadonlySet<unknown> = new Set(['40001', '40P01']); // serialization_failure, deadlock_detected
+const ABORTED = '25P02'; // in_failed_sql_transaction
+
+/** The checkout that it runs in. */
+export interface TransactionHost {
+  readonly ended: boolean;
+  readonly patience: Patience;
+  /** Throws where nothing can be sent any more. */
+  check(): void;
+  send<Row>(connection: Connection, statement: Statement): Promise<QueryResult<Row>>;
+  /** Call `fn` so that what it asks for is the transaction's. */
+  within<T>(transaction: Transaction, fn: () => T): T;
+}
+
+export class Transaction implements Executor {
+  readonly inTransaction = true;
+  readonly #host: TransactionHost;
+  readonly #connection: Connection;
+  readonly #lane: Lane = new Lane();
+  readonly #depth: number;
+  #hooks: CommitHook[] = [];
+  #ended = false;
+  #failed = false; // its function has
+
+  private constructor(host: TransactionHost, connection: Connection, depth: number) {
+    this.#host = host;
+    this.#connection = connection;
+    this.#depth = depth;
+  }
+
+  query<Row>(statement: Statement): Promise<QueryResult<Row>> {
+    return this.run((connection) => this.#host.send<Row>(connection, statement));
+  }
+
+  async run<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    this.#check();
+    return this.#lane.run(async () => {
+      this.#check();
+      return work(this.#connection);
+    }, this.#host.patience);
+  }
+
+  /** A savepoint. Its options are the transaction's: none can be given. */
+  async transaction<T>(fn: () => T | Promise<T>, options: TransactionOptions): Promise<T> {
+    if (Object.values(options).some(Boolean)) {
+      const text = `a transaction within a transaction takes no options (${Object.keys(options).join(', ')}): give them to the outer one`;
+      throw new ProgrammingError(text, { code: 'TRANSACTION_OPTIONS' });
+    }
+    const savepoint = `postfork_${this.#depth + 1}`;
+    return this.run(async (connection) => {
+      await connection.query({ text: `SAVEPOINT ${savepoint}` });
+      const inner = new Transaction(this.#host, connection, this.#depth + 1);
+      let result: T;
+      try {
+        result = await inner.#body(fn);
+        await connection.query({ text: `RELEASE SAVEPOINT ${savepoint}` });
+      } catch (error) {
+        await inner.#undo(`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`);
+        throw error instanceof PostgresError && error.sqlstate === ABORTED && !inner.#failed ? aborted(error) : error;
+      }
+      this.#hooks.push(...inner.#hooks);
+      return result;
+    });
+  }
+
+  onCommit(hook: CommitHook): void {
+    this.#check();
+    this.#hooks.push(hook);
+  }
+
+  /** From BEGIN to COMMIT. Resolves to what `fn` gave, with what is to be done when it is committed. */
+  static async run<T>(
+    host: TransactionHost,
+    connection: Connection,
+    fn: () => T | Promise<T>,
+    options: TransactionOptions,
+  ): Promise<{ result: T; hooks: CommitHook[] }> {
+    await connection.query({ text: begin(options) });
+    const transaction = new Transaction(host, connection, 0);
+    let result: T;
+    try {
+      result = await transaction.#body(fn);
+      host.check();
+    } catch (error) {
+      await transaction.#undo('ROLLBACK');
+      throw error;
+    }
+    await commit(connection);
+    return { result, hooks: transaction.#hooks };
+  }
+
+  /** What was asked for in `fn` without waiting is done before it ends. */
+  async #body<T>(fn: () => T | Promise<T>): Promise<T> {
+    try {
+      const result = await this.#host.within(this, fn);
+      await this.#lane.idle();
+      this.#check();
+      return result;
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    } finally {
+      this.#ended = true;
+      await this.#lane.idle();
+    }
+  }
+
+  /** Where it fails the connection is cut: the server rolls back by itself. */
+  async #undo(text: string): Promise<void> {
+    const connection = this.#connection;
+    if (this.#host.ended || !connection.open) return; // the end of the scope does it
+    await connection.query({ text }).catch(() => connection.close());
+  }
+
+  #check(): void {
+    this.#host.check();
+    if (!this.#ended) return;
+    const text = 'this transaction has ended: wait for everything in it before its function returns';
+    throw new InterfaceError(text, { code: 'TRANSACTION_ENDED' });
+  }
+}
+
+/** Whether the same transaction may well succeed when it is tried again. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof PostgresError && RETRYABLE.has(error.sqlstate);
+}
+
+function begin({ isolation, readOnly, deferrable }: TransactionOptions): string {
+  return [
+    'BEGIN',
+    isolation !== undefined && `ISOLATION LEVEL ${isolation.toUpperCase()}`,
+    readOnly === true && 'READ ONLY',
+    deferrable === true && 'DEFERRABLE',
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
+
+/** The server answers COMMIT with ROLLBACK where a statement has failed, and somebody has caught its error. */
+async function commit(connection: Connection): Promise<void> {
+  let command: string;
+  try {
+    ({ command } = await connection.query({ text: 'COMMIT' }));
+  } catch (error) {
+    if (!(error instanceof PostgresError) || !isFatal(error)) throw error;
+    const text = 'the connection was lost while the transaction was being committed: nobody knows whether it is';
+    throw new OperationalError(text, { code: 'COMMIT_UNKNOWN', cause: error });
+  }
+  if (command === 'ROLLBACK') throw aborted();
+}
+
+function aborted(cause?: unknown): ProgrammingError {
+  return new ProgrammingError(
+    'the transaction was rolled back: a statement in it has failed, and its error was caught. Put what may fail into a ' +
+      'transaction of its own within this one: db.transaction(...)',
+    { code: 'TRANSACTION_ABORTED', cause },
+  );
+}
