@@ -61,6 +61,7 @@ function state() {
 
 const report = {};
 await import('node:assert'); // opens stderr, as any import of it does
+void globalThis.Response; // pg asks for it, and Node's fetch leaves a global of its own
 state(); // opens stdout
 await new Promise((resolve) => setImmediate(resolve));
 
