@@ -19,7 +19,7 @@ const within = (names) => `^lib/(${names.join('|')})/`;
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    ...[...folders, 'commands'].map((folder) => ({
+    ...[...folders, 'commands', 'lab'].map((folder) => ({
       name: `${folder}-through-its-index`,
       comment: 'A folder is imported through its index.ts only.',
       severity: 'error',

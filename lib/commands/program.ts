@@ -5,6 +5,8 @@ import { Command } from 'commander';
 import { callCommand } from './call.ts';
 import { configCommand } from './config.ts';
 import { CommandError } from './exit-codes.ts';
+import { migrateCommand } from './migrate.ts';
+import { postgresCommand } from './postgres.ts';
 import { runfcgiCommand } from './runfcgi.ts';
 import { serveCommand } from './serve.ts';
 import { statusCommand } from './status.ts';
@@ -21,6 +23,8 @@ export async function main(): Promise<void> {
     .addCommand(statusCommand())
     .addCommand(callCommand())
     .addCommand(configCommand())
+    .addCommand(migrateCommand())
+    .addCommand(postgresCommand())
     .addCommand(runfcgiCommand())
     .addHelpText(
       'after',

@@ -24,7 +24,8 @@ function run(code: string): string {
   try {
     const path = join(folder, 'example.mjs');
     writeFileSync(path, code);
-    const result = spawnSync(process.execPath, [path], { cwd: root, encoding: 'utf8', timeout: 15_000 });
+    const env = { ...process.env, DATABASE_URL: 'postgres://localhost/none' }; // nothing is opened
+    const result = spawnSync(process.execPath, [path], { cwd: root, encoding: 'utf8', timeout: 15_000, env });
     if (result.status !== 0) throw new Error(`exit ${result.status}\n${result.stderr}`);
     return result.stdout;
   } finally {

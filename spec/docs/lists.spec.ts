@@ -13,11 +13,14 @@ const CLASSES: readonly [name: string, file: string][] = [
   ['ProtocolError', 'lib/protocol/protocol-error.ts'],
   ['MalformedHeadError', 'lib/cgi/parse-response-head.ts'],
   ['ClientError', 'lib/client/client-error.ts'],
+  ['DatabaseError', 'lib/db/errors.ts'],
+  ['MigrationError', 'lib/db/migrations/migration-error.ts'],
 ];
 
 /** The members of the first union of upper-case words in a file: its class's codes. */
 function codesInCode(file: string): string[] {
-  const union = /(?:ErrorCode =|readonly code:)((?:\s*\|?\s*'[A-Z_]+')+)/.exec(read(file))?.[1] ?? '';
+  const union =
+    /(?:ErrorCode =|readonly code:)((?:\s*\|?\s*'[A-Z_]+')+)/.exec(read(file).replace(/^ *\/\/.*$/gm, ''))?.[1] ?? '';
   return [...union.matchAll(/'([A-Z_]+)'/g)].map(([, code]) => code as string).sort();
 }
 
