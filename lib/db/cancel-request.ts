@@ -33,7 +33,7 @@ export function cancelRequest(target: CancelTarget, timeout: number): Promise<vo
       else reject(error);
     };
     raw.setNoDelay(true);
-    raw.once('error', onEnd).once('close', () => onEnd());
+    raw.on('error', onEnd).once('close', () => onEnd());
     raw.once('connect', () => {
       if (target.ssl === false) send(raw, target);
       else startTls(raw, target, onEnd);
@@ -48,20 +48,21 @@ function startTls(raw: Socket, target: CancelTarget, onEnd: (error: Error) => vo
       onEnd(new Error('the server does not take a cancel request by TLS'));
       return;
     }
-    const options: TlsOptions = {
-      ...(target.ssl === true ? {} : (target.ssl as TlsOptions)),
-      socket: raw,
-      host: target.host,
-    };
+    const given = target.ssl === true ? {} : (target.ssl as TlsOptions);
+    const options: TlsOptions = { ...given, socket: raw, host: target.host };
+    if (given.key !== undefined) options.key = given.key; // pg makes it not enumerable
     if (isIP(target.host) === 0) options.servername = target.host;
     const secure = connectTls(options, () => send(secure, target));
-    secure.once('error', onEnd);
+    secure.on('error', onEnd);
   });
 }
 
-/** The server closes the connection when it has signalled the session. */
+/**
+ * The server closes the connection when it has signalled the session. Until then our side stays open: pgbouncer forgets the cancel
+ * request of a client that has ended.
+ */
 function send(socket: Socket, { processId, secretKey }: CancelTarget): void {
-  socket.end(message(CANCEL_REQUEST, processId, secretKey));
+  socket.write(message(CANCEL_REQUEST, processId, secretKey));
   socket.resume();
 }
 

@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection, QueryResult, Statement } from './connection.ts';
-import { isFatal } from './driver-errors.ts';
+import { isFatal, lost } from './driver-errors.ts';
 import { InterfaceError, NotSupportedError, OperationalError, PostgresError } from './errors.ts';
 import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
 import { Lane, type Patience } from './lane.ts';
@@ -14,6 +14,9 @@ import { isRetryable, Transaction, type TransactionHost } from './transaction.ts
 const ROLLBACK = 5000; // ms
 const FIRST_RETRY = 10; // ms on average, doubled with each
 const LONGEST_RETRY = 1000;
+const MAX_STATES = 500; // statements that are remembered
+const MAX_TEXT = 4000; // characters of one of them
+const CANCELED = '57014'; // query_canceled
 
 /** Where warnings go; pino's shape. */
 export interface DatabaseLog {
@@ -28,6 +31,8 @@ export interface DatabaseParts {
   store: ConnectionStore;
   log: DatabaseLog;
   within: TransactionHost['within'];
+  /** By statement, what it leaves in the session. Bounded. */
+  states: Map<string, string | undefined>;
 }
 
 /** The scope that it is a part of. */
@@ -39,6 +44,8 @@ export interface CheckoutScope {
 
 export class Checkout implements Executor, TransactionHost {
   readonly inTransaction = false;
+  /** For those that wait for what is before them in this scope. */
+  readonly patience: Patience;
   readonly #scope: CheckoutScope;
   readonly #parts: DatabaseParts;
   readonly #lane: Lane = new Lane();
@@ -47,11 +54,13 @@ export class Checkout implements Executor, TransactionHost {
   #held = 0; // cursors that outlive their statement
   #wrote = false;
   #retried = false;
-  #followed = false;
+  #checked = false; // a kept connection was asked whether it is alive
+  #unfollow: (() => void) | undefined;
 
   constructor(scope: CheckoutScope, parts: DatabaseParts) {
     this.#scope = scope;
     this.#parts = parts;
+    this.patience = patienceOf(parts.settings.acquireTimeout);
     this.#sessionless = isSessionless(parts.settings);
   }
 
@@ -59,37 +68,31 @@ export class Checkout implements Executor, TransactionHost {
     return this.#scope.ended;
   }
 
-  /** For those that wait for what is before them in this scope. */
-  get patience(): Patience {
-    const timeout = this.#parts.settings.acquireTimeout;
-    const text =
-      `another statement or transaction of the same request was not done within ${timeout} ms (acquireTimeout). ` +
-      'A transaction waits for ever that waits for a statement outside of it';
-    return { timeout, error: () => new OperationalError(text, { code: 'ACQUIRE_TIMEOUT' }) };
-  }
-
   /** Throws InterfaceError where nothing can be sent in this scope any more. */
   check(): void {
     if (this.#scope.ownerPid !== process.pid) {
       const text = `this scope belongs to process ${this.#scope.ownerPid}, and this is process ${process.pid}, forked from it`;
-      throw new InterfaceError(text, { code: 'FOREIGN_CONNECTION' });
+      throw this.#connection?.foreign() ?? new InterfaceError(text, { code: 'FOREIGN_CONNECTION' });
     }
-    if (!this.#scope.ended) return;
-    const text =
-      'the request, or the scope, that this database connection belongs to is over. Work behind the response: ' +
-      'request.waitUntil(...); work of its own: connections.scope(...)';
-    throw new InterfaceError(text, { code: 'SCOPE_ENDED' });
+    if (this.#scope.ended) {
+      const text =
+        'the request, or the scope, that this database connection belongs to is over. Work behind the response: ' +
+        'request.waitUntil(...); work of its own: connections.scope(...)';
+      throw new InterfaceError(text, { code: 'SCOPE_ENDED' });
+    }
+    if (this.#isAborted) throw this.#aborted(this.#scope.signal?.reason);
   }
 
-  async query<Row>(statement: Statement): Promise<QueryResult<Row>> {
-    const { retryReads } = this.#parts.settings;
-    return this.run(async (connection) => {
-      const reads = retryReads && !this.#wrote && onlyReads(statement.text);
-      if (!reads) this.#wrote = true;
+  query<Row>(statement: Statement): Promise<QueryResult<Row>> {
+    if (this.#wrote || !this.#parts.settings.retryReads || !onlyReads(statement.text)) {
+      return this.run((connection) => this.send<Row>(connection, statement));
+    }
+    return this.#run(async (connection) => {
       try {
         return await this.send<Row>(connection, statement);
       } catch (error) {
-        if (!reads || this.#retried || !(error instanceof PostgresError) || !isFatal(error) || this.ended) throw error;
+        if (this.#wrote || this.#retried || !(error instanceof PostgresError) || !isFatal(error) || this.ended)
+          throw error;
         this.#retried = true;
         const another = await this.#take();
         this.check();
@@ -102,25 +105,34 @@ export class Checkout implements Executor, TransactionHost {
   send<Row>(connection: Connection, statement: Statement): Promise<QueryResult<Row>> {
     const { settings } = this.#parts;
     if (this.#sessionless) this.#refuseState(statement);
-    else if (settings.connMaxAge !== 0 && !connection.tainted) {
-      connection.tainted = sessionState(statement.text) !== undefined;
-    }
-    const prepare = statement.name !== undefined && settings.pooler !== 'transaction';
-    return connection.query<Row>({ ...statement, prepare }, settings.queryTimeout);
+    else if (!connection.tainted) connection.tainted = this.#stateOf(statement.text) !== undefined;
+    const prepare = settings.pooler !== 'transaction';
+    const answer = connection.query<Row>(statement, { prepare, timeout: settings.queryTimeout });
+    return settings.cancelOnAbort ? this.#abortable(answer, statement) : answer;
   }
 
   within<T>(transaction: Transaction, fn: () => T): T {
     return this.#parts.within(transaction, fn);
   }
 
-  async run<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  run<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    this.#wrote = true; // as far as is known
+    return this.#run(work);
+  }
+
+  #run<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     this.check();
     return this.#lane.run(async () => {
-      const connection = await this.#take();
-      this.check(); // what has ended meanwhile has given it back
-      if (!this.#parts.settings.pool) return work(connection);
+      const connection = this.#connection?.open === true ? this.#connection : await this.#take();
+      if (!this.#parts.settings.pool) {
+        this.check(); // what has ended meanwhile has given it back
+        return work(connection);
+      }
       try {
-        return await work(connection);
+        this.check();
+        const result = await work(connection);
+        if (!this.ended && connection.transactionStatus !== 'I') throw this.#stateError('BEGIN');
+        return result;
       } finally {
         if (this.#held === 0 && !this.ended) await this.#giveBack();
       }
@@ -132,7 +144,7 @@ export class Checkout implements Executor, TransactionHost {
     this.#wrote ||= options.readOnly !== true;
     for (let attempt = 0; ; attempt++) {
       try {
-        const { result, hooks } = await this.run((connection) => Transaction.run(this, connection, fn, options));
+        const { result, hooks } = await this.#run((connection) => Transaction.run(this, connection, fn, options));
         await this.#runHooks(hooks);
         return result;
       } catch (error) {
@@ -168,11 +180,20 @@ export class Checkout implements Executor, TransactionHost {
     await this.#lane.run(() => rollBack(connection), this.patience);
   }
 
-  /** The scope is over. */
+  /** The scope is over. In a process forked within it there is nothing to end: the connection is the parent's. */
   async end(): Promise<void> {
+    if (this.#scope.ownerPid !== process.pid) return;
+    this.#unfollow?.();
     const connection = this.#connection;
     if (connection === undefined) return;
-    if (connection.busy) await connection.stop();
+    if (connection.busy) {
+      if (!this.#scope.signal?.aborted) {
+        const text =
+          'a request, or a scope, ended while a statement of it ran: it is cancelled. Wait for everything that is asked for';
+        this.#parts.log.warn({ database: this.#parts.alias }, text);
+      }
+      await connection.stop();
+    }
     if (connection.open && connection.transactionStatus !== 'I') {
       await rollBack(connection);
       const text =
@@ -186,9 +207,16 @@ export class Checkout implements Executor, TransactionHost {
   async #take(): Promise<Connection> {
     this.check();
     this.#followSignal();
-    if (this.#connection?.open === false) await this.#giveBack(); // it was lost: the next statement has another one
-    if (this.#connection !== undefined) return this.#connection;
-    const connection = await this.#parts.store.acquire();
+    const before = this.#connection;
+    if (before !== undefined) {
+      await this.#giveBack(); // it was lost: the next statement has another one
+      // Not without a word where it was in a transaction begun by hand, or had a session that others rely on.
+      const stateful = before.transactionStatus !== 'I' || before.tainted || this.#held > 0;
+      if (stateful && !before.failed)
+        throw lost(new Error('it was lost between two statements, with the state of its session'));
+    }
+    const connection = await this.#parts.store.acquire(!this.#checked);
+    this.#checked = true;
     if (this.ended) {
       await this.#parts.store.release(connection);
       this.check();
@@ -205,26 +233,54 @@ export class Checkout implements Executor, TransactionHost {
 
   /** Where asked to: nothing runs on for a request that nobody waits for. */
   #followSignal(): void {
-    if (!this.#parts.settings.cancelOnAbort) return;
+    if (!this.#parts.settings.cancelOnAbort || this.#unfollow !== undefined) return;
     const { signal } = this.#scope;
     if (signal === undefined) return;
-    if (signal.aborted) {
-      const text = 'the request was aborted, and its statements are cancelled (cancelOnAbort)';
-      throw new OperationalError(text, { code: 'ABORTED', cause: signal.reason });
+    const onAbort = (): void => void this.#connection?.stop();
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#unfollow = () => signal.removeEventListener('abort', onAbort); // it may outlive many scopes
+  }
+
+  get #isAborted(): boolean {
+    return this.#parts.settings.cancelOnAbort && this.#scope.signal?.aborted === true;
+  }
+
+  #aborted(cause: unknown, queryName?: string): OperationalError {
+    const text = 'the request was aborted, and its statements are cancelled (cancelOnAbort)';
+    return new OperationalError(text, { code: 'ABORTED', queryName, cause });
+  }
+
+  /** What the cancelled statement says is that it was cancelled, not why. */
+  async #abortable<Row>(answer: Promise<QueryResult<Row>>, { name }: Statement): Promise<QueryResult<Row>> {
+    try {
+      return await answer;
+    } catch (error) {
+      const cancelled = this.#isAborted && error instanceof PostgresError && error.sqlstate === CANCELED;
+      throw cancelled ? this.#aborted(error, name) : error;
     }
-    if (this.#followed) return;
-    this.#followed = true;
-    signal.addEventListener('abort', () => void this.#connection?.stop(), { once: true });
+  }
+
+  /** Applications send the same statements again and again. */
+  #stateOf(text: string): string | undefined {
+    const { states } = this.#parts;
+    if (states.has(text)) return states.get(text);
+    const state = sessionState(text);
+    if (states.size >= MAX_STATES) states.clear();
+    if (text.length <= MAX_TEXT) states.set(text, state);
+    return state;
   }
 
   #refuseState({ text, name }: Statement): void {
-    const command = sessionState(text);
-    if (command === undefined) return;
+    const command = this.#stateOf(text);
+    if (command !== undefined) throw this.#stateError(command, name);
+  }
+
+  #stateError(command: string, queryName?: string): NotSupportedError {
     const { pool } = this.#parts.settings;
-    throw new NotSupportedError(
+    return new NotSupportedError(
       `${command} changes the session, and ${pool ? 'with `pool`' : 'behind a pooler in transaction mode'} the next statement may have ` +
-        'another one. In a transaction use SET LOCAL, pg_advisory_xact_lock, CREATE TEMP ... ON COMMIT DROP is not possible either',
-      { code: 'SESSION_STATE', queryName: name },
+        'another one. Use db.transaction(), and in it SET LOCAL, pg_advisory_xact_lock, CREATE TEMP ... ON COMMIT DROP',
+      { code: 'SESSION_STATE', queryName },
     );
   }
 
@@ -242,5 +298,12 @@ export class Checkout implements Executor, TransactionHost {
 
 /** Never rejects: where it fails the connection is cut, and the server rolls back by itself. */
 async function rollBack(connection: Connection): Promise<void> {
-  await connection.query({ text: 'ROLLBACK' }, ROLLBACK).catch(() => connection.close());
+  await connection.query({ text: 'ROLLBACK' }, { timeout: ROLLBACK }).catch(() => connection.close());
+}
+
+function patienceOf(timeout: number): Patience {
+  const text =
+    `another statement or transaction of the same request was not done within ${timeout} ms (acquireTimeout). ` +
+    'A transaction waits for ever that waits for a statement outside of it';
+  return { timeout, error: () => new OperationalError(text, { code: 'ACQUIRE_TIMEOUT' }) };
 }

@@ -3,21 +3,29 @@
 import { Socket } from 'node:net';
 import pg from 'pg';
 import { cancelRequest } from './cancel-request.ts';
-import { connectError, isFatal, lost, queryError } from './driver-errors.ts';
+import { connectError } from './connect-errors.ts';
+import { isFatal, lost, queryError } from './driver-errors.ts';
 import { InterfaceError, OperationalError, type PostgresError } from './errors.ts';
 import type { ResolvedSettings } from './settings.ts';
 
 const GOODBYE = 5000; // ms that the server has to close a connection that was ended
+const MAX_FRAMES = 50; // of a stack, before those are dropped that are not the application's
 const CANCEL = 2000; // ms that it has to take a cancel request, and to stop what runs
 
 /** A statement for `query`. */
 export interface Statement {
   text: string;
   values?: readonly unknown[] | undefined;
-  /** Of the query in errors and, with `prepare`, of the prepared statement. */
+  /** Of the query in errors and, where it is prepared, of the prepared statement. */
   name?: string | undefined;
-  prepare?: boolean | undefined;
-  rowMode?: 'array' | undefined;
+}
+
+/** How a statement is sent. */
+export interface SendOptions {
+  /** Prepare it under its name, and use it again. Default false. */
+  prepare?: boolean;
+  /** For the answer, in ms. 0, the default: no bound. */
+  timeout?: number;
 }
 
 /** What a statement gives. */
@@ -45,6 +53,12 @@ export interface ConnectionInfo {
 }
 
 let opened = 0;
+const all: Set<Connection> = new Set(); // that are open or being opened, also those that no store has
+
+/** In a forked process: discard whatever the parent had open, or was about to. */
+export function discardInheritedConnections(): void {
+  for (const connection of all) if (connection.ownerPid !== process.pid) connection.discard();
+}
 
 export class Connection implements ConnectionInfo {
   readonly id: number = ++opened;
@@ -58,6 +72,8 @@ export class Connection implements ConnectionInfo {
   tainted = false;
   /** It may be dead: ask before it is used again. Django's errors_occurred. */
   suspect = false;
+  /** It is lost, and a statement has failed with that: its user knows. */
+  failed = false;
   readonly #born: number = performance.now();
   readonly #client: pg.Client;
   readonly #socket: Socket = new Socket();
@@ -69,24 +85,37 @@ export class Connection implements ConnectionInfo {
 
   /** Resolves when it is ready. Rejects with OperationalError CONNECT_FAILED. */
   static async open(settings: ResolvedSettings): Promise<Connection> {
-    const connection = new Connection(settings);
+    const connection = Connection.#make(settings);
     const { host, port } = connection.#client;
     try {
       await connection.#client.connect();
       connection.#open = true;
     } catch (error) {
       connection.#socket.destroy();
+      if (connection.ownerPid !== process.pid) throw connection.foreign();
       throw connectError(error, host.startsWith('/') ? `${host}/.s.PGSQL.${port}` : `${host}:${port}`);
     }
     return connection;
   }
 
+  /** What the URL names is read here: certificates. */
+  static #make(settings: ResolvedSettings): Connection {
+    try {
+      return new Connection(settings);
+    } catch (error) {
+      throw connectError(error, 'the database server');
+    }
+  }
+
   private constructor(settings: ResolvedSettings) {
     this.#openedBy = callers();
     this.#client = new pg.Client(clientConfig(settings, this.#socket));
+    if (settings.password !== undefined) Object.assign(this.#client, { password: settings.password }); // pg has the URL's, if only ''
     this.#client.on('error', () => this.#end()); // without a listener it would end the process
+    all.add(this);
     this.closed = new Promise((resolve) => {
       this.#socket.once('close', () => {
+        all.delete(this);
         this.#open = false;
         resolve();
       });
@@ -130,23 +159,20 @@ export class Connection implements ConnectionInfo {
     this.#socket.unref();
   }
 
-  /** One statement; callers see to it that there is one at a time. `timeout`: ms, 0 for none. Rejects with a PostgresError. */
-  async query<Row>(statement: Statement, timeout = 0): Promise<QueryResult<Row>> {
-    this.#check();
-    const { text, values, name, prepare, rowMode } = statement;
-    const config = {
-      text,
-      ...(values !== undefined && { values: values as unknown[] }),
-      ...(prepare === true && name !== undefined && { name }),
-      ...(rowMode !== undefined && { rowMode }),
-    };
-    const context = { queryName: name, params: values };
-    const result = await this.run(() => this.#client.query(config as pg.QueryConfig), context, timeout);
-    const last = (Array.isArray(result) ? (result as unknown[]).at(-1) : result) as QueryResult<Row>;
-    return last;
+  /** One statement; callers see to it that there is one at a time. Rejects with a PostgresError. */
+  query<Row>(statement: Statement, { prepare = false, timeout = 0 }: SendOptions = {}): Promise<QueryResult<Row>> {
+    const { text, values, name } = statement;
+    const config: pg.QueryConfig = { text };
+    if (values !== undefined) config.values = values as unknown[];
+    if (prepare && name !== undefined) config.name = name;
+    return this.run(
+      () => this.#client.query(config) as unknown as Promise<QueryResult<Row>>,
+      { queryName: name, params: values },
+      timeout,
+    );
   }
 
-  /** Something that is like a statement, with the driver's client: COPY. */
+  /** Something that is like a statement, with the driver's client: COPY. Of several results the last. */
   async run<T>(
     work: (client: pg.Client) => Promise<T>,
     context: { queryName?: string | undefined; params?: readonly unknown[] | undefined },
@@ -161,12 +187,14 @@ export class Connection implements ConnectionInfo {
     const timer = timeout > 0 ? setTimeout(expire, timeout) : undefined;
     try {
       const result = await (this.#running = work(this.#client));
-      await this.#ready(); // of COPY
-      return result;
+      if (!this.#isReady) await this.#ready(); // of COPY
+      if (this.#cancelling !== undefined) await this.#cancelling; // so that it does not hit the next one
+      return Array.isArray(result) ? (result.at(-1) as T) : result;
     } catch (thrown) {
-      await this.#ready();
+      if (!this.#isReady) await this.#ready();
+      await this.#cancelling;
       const error = this.#errorOf(thrown, context);
-      if (isFatal(error)) this.#end();
+      if (isFatal(error)) this.#fail();
       else if (error.sqlstate === undefined || !/^2[23]/.test(error.sqlstate)) this.suspect = true;
       if (!expired) throw error;
       const text = `no answer within ${timeout} ms; the statement was cancelled`;
@@ -187,12 +215,12 @@ export class Connection implements ConnectionInfo {
    * a cancel that comes late would hit the next statement. Never rejects.
    */
   stop(): Promise<void> {
-    if (this.#running === undefined) return Promise.resolve();
+    if (this.#running === undefined || this.ownerPid !== process.pid) return Promise.resolve();
     this.tainted = true;
     return (this.#cancelling ??= this.#stop(this.#running).finally(() => (this.#cancelling = undefined)));
   }
 
-  /** Say goodbye and close. Idempotent; never rejects. */
+  /** Stop what runs, say goodbye and close. Idempotent; never rejects. */
   close(): Promise<void> {
     if (this.ownerPid !== process.pid) this.discard();
     return (this.#closing ??= this.#close());
@@ -213,25 +241,30 @@ export class Connection implements ConnectionInfo {
   }
 
   #check(): void {
-    if (this.ownerPid !== process.pid) throw this.#foreign();
-    if (!this.#open || this.#closing !== undefined) throw lost(new Error('it was closed before'));
+    if (this.ownerPid !== process.pid) throw this.foreign();
+    if (this.#open && this.#closing === undefined) return;
+    this.failed = true;
+    throw lost(new Error('it was closed before'));
+  }
+
+  get #isReady(): boolean {
+    return (this.#client as unknown as { readyForQuery: boolean }).readyForQuery || !this.#open;
   }
 
   /** The server's error comes before it is ready again, and before the state of the transaction is known. */
-  #ready(): Promise<unknown> | undefined {
-    const { readyForQuery } = this.#client as unknown as { readyForQuery: boolean };
-    if (readyForQuery || !this.#open) return undefined;
-    return Promise.race([new Promise((resolve) => this.#client.once('drain', resolve)), this.closed]);
+  async #ready(): Promise<void> {
+    await Promise.race([new Promise((resolve) => this.#client.once('drain', resolve)), this.closed]);
   }
 
   #errorOf(
     thrown: unknown,
     context: { queryName?: string | undefined; params?: readonly unknown[] | undefined },
   ): PostgresError {
-    return this.ownerPid === process.pid ? queryError(thrown, context) : this.#foreign();
+    return this.ownerPid === process.pid ? queryError(thrown, context) : this.foreign();
   }
 
-  #foreign(): InterfaceError {
+  /** What to say in another process than that which opened it. */
+  foreign(): InterfaceError {
     return new InterfaceError(
       `this database connection belongs to process ${this.ownerPid}, and this is process ${process.pid}, forked from it: both would ` +
         "read each other's answers. Open connections after the fork: in a request, or in a receiver of worker_started. " +
@@ -252,9 +285,15 @@ export class Connection implements ConnectionInfo {
   async #close(): Promise<void> {
     const force = setTimeout(() => this.#socket.destroy(), GOODBYE);
     this.#socket.ref(); // until it is gone
+    await this.stop(); // the server would go on with it: it does not look whether anybody reads
     this.#client.end().catch(() => {});
     await this.closed;
     clearTimeout(force);
+  }
+
+  #fail(): void {
+    this.failed = true;
+    this.#end();
   }
 
   #end(): void {
@@ -295,6 +334,9 @@ function escapeOption(value: string): string {
 
 /** Who is calling: the stack without this file's own lines and Node's. */
 function callers(): string {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = MAX_FRAMES;
   const lines = (new Error().stack ?? '').split('\n').slice(2);
+  Error.stackTraceLimit = limit;
   return lines.filter((line) => !/\(?node:|\/(lib|dist)\/db\//.test(line)).join('\n') || lines.join('\n');
 }

@@ -2,6 +2,7 @@
 
 import { Database, type Configured } from './database.ts';
 import type { DatabaseLog } from './checkout.ts';
+import { discardInheritedConnections } from './connection.ts';
 import { runInScope } from './context.ts';
 import { InterfaceError } from './errors.ts';
 import { checkConnectionLimit } from './limits.ts';
@@ -85,6 +86,7 @@ export class Connections {
 
   /** In a forked process: let go of the parent's connections without a word to the server. SQLAlchemy's dispose(close=False). */
   discardInherited(): void {
+    discardInheritedConnections();
     for (const { store, listener } of this.#databases.values()) {
       store?.discardInherited();
       listener?.resume();

@@ -1,11 +1,14 @@
 // COPY by streams: rows in bulk, in and out (PostgreSQL manual, COPY), on pg-copy-streams.
 
-import { Readable } from 'node:stream';
-import { finished, pipeline } from 'node:stream/promises';
+import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { from as copyIn, to as copyOut } from 'pg-copy-streams';
 import type { Connection } from './connection.ts';
 import { ProgrammingError } from './errors.ts';
 import type { Executor } from './executor.ts';
+import { statements } from './sql-text.ts';
+import { withCaller } from './stack.ts';
 
 /** What COPY FROM STDIN reads: text or bytes in pieces of any size. */
 export type CopySource = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
@@ -15,31 +18,31 @@ export interface CopyOptions {
   name?: string;
 }
 
-const FROM = /^\s*copy\b[\s\S]*\bfrom\s+stdin\b/i;
-const TO = /^\s*copy\b[\s\S]*\bto\s+stdout\b/i;
+// In an outline without what is in parentheses: columns, queries, options.
+const FROM = /^copy\b(?:(?!\b(?:from|to)\b)[\s\S])*\bfrom\s+stdin\b/i;
+const TO = /^copy\b(?:(?!\b(?:from|to)\b)[\s\S])*\bto\s+stdout\b/i;
 
-/** Resolves to the number of rows, when the server has them all. An error of the source undoes it. */
+/** Resolves to the number of rows, when the server has them all. An error of the source undoes it, and is what it rejects with. */
 export async function copyFrom(
   executor: Executor,
   text: string,
   source: CopySource,
   options: CopyOptions,
 ): Promise<number> {
-  if (!FROM.test(text)) throw notCopy('copyFrom', 'COPY ... FROM STDIN', options);
+  if (!isCopy(text, FROM)) throw notCopy('copyFrom', 'COPY ... FROM STDIN', options);
   return executor.run(async (connection) => {
-    let failure: { error: unknown } | undefined;
+    const failure: Failure = {};
     try {
       return await connection.run(
         async (client) => {
           const sink = client.query(copyIn(text));
-          await pipeline(Readable.from(watched(source, (error) => (failure = { error }))), sink);
+          await feed(sink, source, failure);
           return sink.rowCount;
         },
         { queryName: options.name },
       );
     } catch (error) {
-      if (failure !== undefined) throw failure.error; // the server only says that the copy was given up
-      throw error;
+      throw 'error' in failure ? failure.error : error; // the server only says that the copy was given up
     }
   });
 }
@@ -50,8 +53,15 @@ export async function* copyTo(
   text: string,
   options: CopyOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
-  if (!TO.test(text)) throw notCopy('copyTo', 'COPY ... TO STDOUT', options);
-  const { stream, connection, done } = await open(executor, text, options);
+  if (!isCopy(text, TO)) throw notCopy('copyTo', 'COPY ... TO STDOUT', options);
+  try {
+    yield* pieces(await open(executor, text, options));
+  } catch (error) {
+    throw withCaller(error);
+  }
+}
+
+async function* pieces({ stream, connection, done }: Copying): AsyncGenerator<Buffer, void, undefined> {
   let whole = false;
   try {
     for await (const piece of stream.iterator({ destroyOnReturn: false })) yield piece as Buffer;
@@ -98,15 +108,67 @@ function open(executor: Executor, text: string, options: CopyOptions): Promise<C
   });
 }
 
-async function* watched(source: CopySource, failed: (error: unknown) => void): AsyncGenerator<string | Uint8Array> {
-  try {
-    yield* source;
-  } catch (error) {
-    failed(error);
-    throw error;
-  }
+/** What the source has thrown. */
+interface Failure {
+  error?: unknown;
+}
+
+/**
+ * Resolves when the server has all, and rejects with its error, for which no source is waited for. One of the source is put into
+ * `failure`; its words are not sent to the server, whose log would have them.
+ */
+function feed(sink: Writable, source: CopySource, failure: Failure): Promise<void> {
+  let iterator: PieceIterator | undefined;
+  let over = false;
+  const pour = async (): Promise<void> => {
+    iterator = iteratorOf(source);
+    for (;;) {
+      const { done, value } = await iterator.next();
+      if (over) return;
+      if (done === true) {
+        sink.end();
+        return;
+      }
+      if (!sink.write(value)) await once(sink, 'drain');
+    }
+  };
+  return new Promise((resolve, reject) => {
+    sink.once('finish', resolve);
+    sink.on('error', (error) => {
+      if (!over && !('error' in failure)) void Promise.resolve(iterator?.return?.()).catch(() => {});
+      over = true;
+      reject(error);
+    });
+    pour().catch((error: unknown) => {
+      if (over) return;
+      failure.error = error;
+      sink.destroy(new Error('the source of the rows has failed'));
+    });
+  });
+}
+
+type PieceIterator = Iterator<string | Uint8Array> | AsyncIterator<string | Uint8Array, unknown, undefined>;
+
+function iteratorOf(source: CopySource): PieceIterator {
+  const pieces = typeof source === 'string' ? [source] : source; // not one character at a time
+  return Symbol.asyncIterator in pieces ? pieces[Symbol.asyncIterator]() : pieces[Symbol.iterator]();
+}
+
+/** Anything else than one COPY would be answered in a way that pg-copy-streams does not know, and the process would end by that. */
+function isCopy(text: string, pattern: RegExp): boolean {
+  const [statement = '', ...more] = statements(text);
+  return more.length === 0 && pattern.test(withoutParentheses(statement));
+}
+
+function withoutParentheses(text: string): string {
+  let depth = 0;
+  return text.replace(/[()]|[^()]+/g, (part) => {
+    if (part === '(') depth++;
+    if (part === ')') depth = Math.max(0, depth - 1);
+    return depth > 0 || part === ')' ? ' ' : part;
+  });
 }
 
 function notCopy(method: string, wanted: string, { name }: CopyOptions): ProgrammingError {
-  return new ProgrammingError(`${method} takes a statement like ${wanted}`, { code: 'REFUSED', queryName: name });
+  return new ProgrammingError(`${method} takes one statement like ${wanted}`, { code: 'REFUSED', queryName: name });
 }

@@ -3,6 +3,7 @@
 import type { Connection } from './connection.ts';
 import { lost } from './driver-errors.ts';
 import type { Executor } from './executor.ts';
+import { withCaller } from './stack.ts';
 
 export interface CursorOptions {
   /** Rows that are fetched, and in memory, at a time. From 1 on, default 100. */
@@ -35,20 +36,20 @@ export async function* cursor<Row>(
       return (await connection.query<Row>({ text: statement, values: params, name })).rows;
     });
   const hold = executor.inTransaction ? '' : ' WITH HOLD';
+  let there = false;
   try {
     await send(`DECLARE ${id} NO SCROLL CURSOR${hold} FOR ${text}`, values.length > 0 ? values : undefined);
-  } catch (error) {
-    release?.();
-    throw error;
-  }
-  try {
+    there = true;
     let rows: Row[];
     do {
       rows = await send(`FETCH FORWARD ${batch} FROM ${id}`);
       yield* rows;
     } while (rows.length === batch);
+  } catch (error) {
+    throw withCaller(error);
   } finally {
     // Where that fails the connection, or the transaction, is not usable anyway, and takes the cursor with it.
-    await send(`CLOSE ${id}`).then(release, () => {});
+    if (there) await send(`CLOSE ${id}`).then(release, () => {});
+    else release?.();
   }
 }

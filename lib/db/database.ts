@@ -4,13 +4,15 @@ import { connection_closed, connection_created } from './connection-signals.ts';
 import type { DatabaseLog, DatabaseParts } from './checkout.ts';
 import type { QueryResult } from './connection.ts';
 import { NotSupportedError } from './errors.ts';
-import { currentContext, runInTransaction } from './context.ts';
+import { currentContext, runInTransaction, type Context } from './context.ts';
 import { copyFrom, copyTo, type CopyOptions, type CopySource } from './copy.ts';
 import { cursor, type CursorOptions } from './cursor.ts';
 import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
 import { Listener } from './listener.ts';
 import type { Listening, ListenOptions } from './listening.ts';
+import type { Scope } from './scope.ts';
 import type { ResolvedSettings } from './settings.ts';
+import { withCaller } from './stack.ts';
 import { ConnectionStore } from './store.ts';
 
 export interface QueryOptions {
@@ -46,21 +48,22 @@ export class Database {
    * One statement: `$1`, `$2`, ... stand for `params`. Several, separated by `;`, can be given without parameters; the result is the
    * last one's. Rejects with the errors of PEP 249.
    */
-  async query<Row = DefaultRow>(
+  query<Row = DefaultRow>(
     text: string,
     params?: readonly unknown[],
     options: QueryOptions = {},
   ): Promise<QueryResult<Row>> {
     const { name } = options;
-    return this.#executor().query<Row>({ text, values: params?.length === 0 ? undefined : params, name });
+    const values = params?.length === 0 ? undefined : params;
+    return this.#ask((executor) => executor.query<Row>({ text, values, name }));
   }
 
   /**
    * Run `fn` in a transaction: committed when it returns, rolled back when it throws. Within another one it is a savepoint. Statements
    * of the same request outside of `fn` wait for its end. Django's atomic().
    */
-  async transaction<T>(fn: () => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return this.#executor().transaction(fn, options);
+  transaction<T>(fn: () => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#ask((executor) => executor.transaction(fn, options));
   }
 
   /** Call `hook` when the transaction is committed, in the order given; outside of one now. Django's on_commit(). */
@@ -83,8 +86,8 @@ export class Database {
   }
 
   /** COPY ... FROM STDIN. Resolves to the number of rows. */
-  async copyFrom(text: string, source: CopySource, options: CopyOptions = {}): Promise<number> {
-    return copyFrom(this.#executor(), text, source, options);
+  copyFrom(text: string, source: CopySource, options: CopyOptions = {}): Promise<number> {
+    return this.#ask((executor) => copyFrom(executor, text, source, options));
   }
 
   /** COPY ... TO STDOUT, in pieces of any size. Other statements of the request wait until it has ended. */
@@ -107,8 +110,9 @@ export class Database {
   }
 
   /** NOTIFY: sent when the transaction is committed. `payload`: less than 8000 bytes. */
-  async notify(channel: string, payload = ''): Promise<void> {
-    await this.query('SELECT pg_notify($1, $2)', [channel, payload], { name: 'postfork notify' });
+  notify(channel: string, payload = ''): Promise<void> {
+    const statement = { text: 'SELECT pg_notify($1, $2)', values: [channel, payload], name: 'postfork notify' };
+    return this.#ask(async (executor) => void (await executor.query(statement)));
   }
 
   /** Its connections in this process; undefined where it was not used. For `connections`. */
@@ -126,9 +130,29 @@ export class Database {
     return (this.#parts ??= this.#make());
   }
 
-  #executor(): Executor {
-    const { scope, transactions } = currentContext();
+  #executor({ scope, transactions }: Context = currentContext()): Executor {
     return transactions.get(this.alias) ?? scope.checkout(this.alias, () => this.parts);
+  }
+
+  /**
+   * What is still asked for when its scope ends fails by that, where perhaps nobody waits any more: the error is owned here, and ends
+   * no process.
+   */
+  #ask<T>(work: (executor: Executor) => Promise<T>): Promise<T> {
+    let scope: Scope | undefined;
+    let asked: Promise<T>;
+    try {
+      const context = currentContext();
+      scope = context.scope;
+      asked = work(this.#executor(context));
+    } catch (error) {
+      asked = Promise.reject(error as Error);
+    }
+    const answer: Promise<T> = asked.catch((error: unknown) => {
+      if (scope?.ended === true) answer.catch(() => {});
+      throw withCaller(error);
+    });
+    return answer;
   }
 
   #make(): DatabaseParts {
@@ -138,6 +162,13 @@ export class Database {
       onOpen: (connection) => void connection_created.notify(this, { alias, connection }),
       onClose: (connection) => void connection_closed.notify(this, { alias, connection }),
     });
-    return { alias, settings, log, store, within: (transaction, fn) => runInTransaction(alias, transaction, fn) };
+    return {
+      alias,
+      settings,
+      log,
+      store,
+      states: new Map(),
+      within: (transaction, fn) => runInTransaction(alias, transaction, fn),
+    };
   }
 }

@@ -1,5 +1,6 @@
 // From what pg throws, and the server says, to the errors of PEP 249.
 
+import { withoutValues } from './error-values.ts';
 import {
   DatabaseError,
   DataError,
@@ -53,8 +54,10 @@ const CLASSES: ReadonlyMap<string, ErrorClass> = new Map<string, ErrorClass>([
 // After these the server has closed the connection, or is about to: admin shutdown, crash shutdown, cannot connect now, database dropped,
 // idle session timeout (appendix A, class 57), and the whole class 08.
 const FATAL = /^(08|57P0[1-5]$)/;
-const DATA = '22';
-const MANY = 4; // characters from which on a parameter is taken out of a message wherever it stands
+// Of a socket, a TLS connection or its stream. Other codes of Node's, such as ERR_INVALID_ARG_TYPE, are no lost connection.
+const SOCKET = /^(?:E[A-Z0-9]+|ERR_(?:SSL|TLS|SOCKET|STREAM)_\w+)$/;
+const CLIENT = /^(?:Connection terminated|Client (?:was closed|has encountered)|Received unexpected )/;
+const PARSER = /^(?:parse_|scan|gram)/; // the server's source files that see a statement before its parameters have values
 
 /** What is known where an error is caught. */
 export interface ErrorContext {
@@ -63,10 +66,13 @@ export interface ErrorContext {
 }
 
 /** What the server sends, as pg gives it (protocol manual, "Error and Notice Message Fields"). */
-interface ServerError extends Error {
+export interface ServerError extends Error {
   code: string;
   severity?: string;
   detail?: string;
+  hint?: string;
+  /** The server's source file that has raised it. */
+  file?: string;
   constraint?: string;
   schema?: string;
   table?: string;
@@ -75,7 +81,7 @@ interface ServerError extends Error {
 
 /** Whether the session is over with this error. */
 export function isFatal(error: PostgresError): boolean {
-  return error.code === 'CONNECTION_LOST' || (error.sqlstate !== undefined && FATAL.test(error.sqlstate));
+  return error.code === 'CONNECTION_LOST';
 }
 
 /** Of a statement, or whatever else was asked of an open connection. */
@@ -83,14 +89,14 @@ export function queryError(error: unknown, context: ErrorContext = {}): Postgres
   if (error instanceof PostgresError) return error;
   if (isServerError(error)) return serverError(error, context);
   const { queryName } = context;
-  const { code } = error as NodeJS.ErrnoException;
-  if (
-    error instanceof Error &&
-    (code !== undefined || /^(Connection terminated|Client (was closed|has encountered))/.test(error.message))
-  ) {
-    return lost(error, queryName);
-  }
-  return new OperationalError(messageOf(error), { code: 'REFUSED', queryName, cause: error });
+  if (isLoss(error)) return lost(error, queryName);
+  // Nothing was sent: pg cannot write a parameter, or has a statement of this name with another text.
+  return new ProgrammingError(messageOf(error), { code: 'REFUSED', queryName, cause: error });
+}
+
+function isLoss(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return SOCKET.test(String(code)) || CLIENT.test(messageOf(error));
 }
 
 /** The connection went away under a statement. The words are the thread's, which are libpq's. */
@@ -100,21 +106,6 @@ export function lost(cause: unknown, queryName?: string): OperationalError {
     queryName,
     cause,
   });
-}
-
-/** A connection that could not be made. `place`: where to. */
-export function connectError(error: unknown, place: string): OperationalError {
-  const init: DatabaseErrorInit = { code: 'CONNECT_FAILED', cause: error };
-  if (isServerError(error)) {
-    hideValues(error);
-    return new OperationalError(`no connection to ${place}: ${error.message}`, { ...init, sqlstate: error.code });
-  }
-  const { message } = error as Error;
-  if (message === 'timeout expired') return new OperationalError(`no connection to ${place} in time`, init);
-  if (/^Connection terminated/.test(message)) {
-    return new OperationalError(`no connection to ${place}: the server has closed it`, init);
-  }
-  return new OperationalError(`no connection to ${place}: ${messageOf(error)}`, init);
 }
 
 function serverError(error: ServerError, { queryName, params = [] }: ErrorContext): PostgresError {
@@ -128,38 +119,34 @@ function serverError(error: ServerError, { queryName, params = [] }: ErrorContex
   }
   const { constraint, schema, table, column } = error;
   const ErrorOf = CLASSES.get(sqlstate.slice(0, 2)) ?? DatabaseError;
-  const code = FATAL.test(sqlstate) ? 'CONNECTION_LOST' : 'REFUSED';
+  const code = endsSession(error) ? 'CONNECTION_LOST' : 'REFUSED';
   const place = { constraint, schema, table, column };
-  return new ErrorOf(message, { code, sqlstate, queryName, detail, ...place, cause: error });
+  const hint = PARSER.test(error.file ?? '') ? error.hint : undefined;
+  return new ErrorOf(message, { code, sqlstate, queryName, detail, hint, ...place, cause: error });
 }
 
-/**
- * The server's message with the values taken out: in class 22 (data exceptions) whatever stands in quotes is one. Elsewhere quotes
- * hold names, and only a parameter's own text is taken out.
- */
-function withoutValues(message: string, sqlstate: string, params: readonly unknown[]): string {
-  let text = sqlstate.startsWith(DATA) ? message.replace(/"[\s\S]*"/, '"..."') : message;
-  for (const param of params) {
-    const value =
-      typeof param === 'string' || typeof param === 'number' || typeof param === 'bigint' ? String(param) : '';
-    if (value.length >= MANY) text = text.replaceAll(value, '...');
-  }
-  return text;
+/** A function may raise the same SQLSTATEs, as an ERROR of a source file; poolers know no files. The severity is in the server's language. */
+function endsSession({ code, severity = '', file }: ServerError): boolean {
+  if (severity === 'ERROR' && file !== undefined) return false;
+  return FATAL.test(code) || severity === 'FATAL' || severity === 'PANIC';
 }
 
 /** These fields may quote rows and statements. They stay where they are, but nobody prints them. */
-function hideValues(error: ServerError): void {
+export function hideValues(error: ServerError): void {
   for (const key of ['detail', 'where', 'internalQuery', 'hint']) {
     if (key in error) Object.defineProperty(error, key, { enumerable: false });
   }
 }
 
-function isServerError(error: unknown): error is ServerError {
+/** Whether the server has said it. */
+export function isServerError(error: unknown): error is ServerError {
   return error instanceof Error && 'severity' in error && 'code' in error && /^[0-9A-Z]{5}$/.test(String(error.code));
 }
 
 /** Of an AggregateError (a name with several addresses) the first, which says something. */
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
-  return error instanceof Error ? error.message : String(error);
+export function messageOf(error: unknown): string {
+  const [first] = (error as Partial<AggregateError> | null | undefined)?.errors ?? [];
+  if (first !== undefined) return messageOf(first);
+  const message = (error as Partial<Error> | null | undefined)?.message;
+  return typeof message === 'string' ? message : String(error);
 }

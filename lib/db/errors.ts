@@ -35,6 +35,8 @@ export interface DatabaseErrorInit {
   schema?: string | undefined;
   table?: string | undefined;
   column?: string | undefined;
+  /** What the server's parser thinks was meant: it has seen no values. */
+  hint?: string | undefined;
   /** The server's own words, which may hold values of the application's: no log shows it. */
   detail?: string | undefined;
   cause?: unknown;
@@ -50,6 +52,8 @@ export class PostgresError extends Error {
   declare readonly schema?: string;
   declare readonly table?: string;
   declare readonly column?: string;
+  /** What may have been meant, of a statement that the server does not understand. */
+  declare readonly hint?: string;
   /** The server's own words, message and detail, with the values they hold. Not enumerable: no log shows it. */
   declare readonly detail?: string;
 

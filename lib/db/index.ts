@@ -24,3 +24,14 @@ export type { CommitHook, TransactionOptions } from './executor.ts';
 export type { DatabaseSettings } from './settings.ts';
 export type { Listening, ListenOptions, Notification } from './listening.ts';
 export type { StoreStats } from './store.ts';
+export {
+  migrate,
+  MigrationError,
+  migrationStatus,
+  type MigrateOptions,
+  type Migration,
+  type MigrationErrorCode,
+  type MigrationSet,
+  type MigrationsOptions,
+  type MigrationState,
+} from './migrations/index.ts';

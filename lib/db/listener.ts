@@ -10,6 +10,7 @@ import type { ResolvedSettings } from './settings.ts';
 const FIRST_RETRY = 100; // ms, doubled with each
 const LONGEST_RETRY = 5000;
 const COMMAND = 30_000; // ms that LISTEN may take
+const LONGEST_NAME = 63; // bytes: the server cuts longer ones, and tells of them by what is left (PostgreSQL manual, 4.1.1)
 
 export interface ListenerLog {
   warn(fields: object, message: string): void;
@@ -23,6 +24,7 @@ export class Listener {
   #connection: Connection | undefined;
   #suspended = false;
   #retrying = false;
+  #hurry: AbortController = new AbortController(); // ends the wait for another try
 
   constructor(settings: ResolvedSettings, log: ListenerLog) {
     const { directUrl, connectTimeout, applicationName, ssl } = settings;
@@ -32,8 +34,11 @@ export class Listener {
     this.#log = log;
   }
 
-  /** Resolves when the server has been told. */
+  /** Resolves when the server has been told. Rejects with TypeError for a name that no channel can have. */
   async listen(channel: string, options: ListenOptions): Promise<Listening> {
+    if (channel === '' || channel.includes('\0') || Buffer.byteLength(channel) > LONGEST_NAME) {
+      throw new TypeError(`listen: the name of a channel has 1 to ${LONGEST_NAME} bytes, and no NUL`);
+    }
     if (this.#suspended) {
       const text = 'this process is forked from: workers listen, in a receiver of worker_started';
       throw new InterfaceError(text, { code: 'CLOSED' });
@@ -69,6 +74,7 @@ export class Listener {
     this.#connection?.discard();
     this.#connection = undefined;
     this.#suspended = this.#retrying = false;
+    this.#hurry = new AbortController();
     this.#lane = new Lane();
     if (this.#all.size > 0) void this.#again();
   }
@@ -82,7 +88,7 @@ export class Listener {
     const fresh = this.#connection === undefined || !this.#connection.open;
     if (fresh && command === 'UNLISTEN') return;
     const connection = fresh ? await this.#open() : (this.#connection as Connection);
-    if (!fresh) await connection.query({ text: `${command} ${quote(channel)}` }, COMMAND);
+    if (!fresh) await connection.query({ text: `${command} ${quote(channel)}` }, { timeout: COMMAND });
   }
 
   /** A connection that listens for all there are. */
@@ -96,10 +102,14 @@ export class Listener {
     const channels = new Set([...this.#all].map(({ channel }) => channel));
     const text = [...channels].map((channel) => `LISTEN ${quote(channel)}`).join('; ');
     try {
-      await connection.query({ text }, COMMAND);
+      await connection.query({ text }, { timeout: COMMAND });
     } catch (error) {
       await connection.close();
       throw error;
+    }
+    if (this.#all.size === 0 || this.#suspended) {
+      await connection.close(); // they have left meanwhile
+      return connection;
     }
     this.#connection = connection;
     void connection.closed.then(() => this.#lost(connection));
@@ -116,23 +126,36 @@ export class Listener {
   async #again(): Promise<void> {
     if (this.#retrying) return;
     this.#retrying = true;
-    for (let attempt = 0; this.#all.size > 0 && !this.#suspended; attempt++) {
+    const { signal } = this.#hurry;
+    for (let attempt = 0; this.#all.size > 0 && !this.#suspended && this.#connection?.open !== true; attempt++) {
       try {
         await this.#alone(async () => this.#connection?.open === true || (await this.#open()));
-        for (const listening of this.#all) listening.reconnected();
-        break;
+        this.#tellReconnected();
       } catch (error) {
         if (attempt === 0) this.#log.warn({ err: error }, 'LISTEN: the connection is lost, and is tried again');
-        await delay(Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** attempt) * (0.5 + Math.random()));
+        const wait = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** attempt) * (0.5 + Math.random());
+        await delay(wait, undefined, { signal }).catch(() => {});
       }
     }
     this.#retrying = false;
+  }
+
+  #tellReconnected(): void {
+    for (const listening of this.#all) {
+      try {
+        listening.reconnected();
+      } catch (error) {
+        this.#log.warn({ err: error, channel: listening.channel }, 'LISTEN: onReconnect failed');
+      }
+    }
   }
 
   async #leave(listening: Listening): Promise<void> {
     if (!this.#all.delete(listening)) return;
     const { channel } = listening;
     if (this.#all.size === 0) {
+      this.#hurry.abort();
+      this.#hurry = new AbortController();
       const connection = this.#connection;
       this.#connection = undefined;
       await connection?.close();

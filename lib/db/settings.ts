@@ -87,50 +87,108 @@ const DEFAULTS: Required<Pick<DatabaseSettings, Defaulted>> = {
 
 const OTHERS = ['url', 'host', 'port', 'user', 'password', 'database', 'ssl', 'pooler', 'directUrl'];
 const KNOWN: ReadonlySet<string> = new Set([...Object.keys(DEFAULTS), ...OTHERS]);
-const TIMEOUTS = ['acquireTimeout', 'connectTimeout', 'queryTimeout'] as const;
+const PLACE = ['host', 'port', 'user', 'database'] as const; // password and ssl go with a URL
 const LONGEST = 2 ** 31 - 1; // ms that a timer takes
 
-/** Settings with their defaults. Throws TypeError for what is unknown or out of bounds. `alias`: for its words. */
+/** Settings with their defaults. Throws TypeError for what is unknown or out of bounds. `alias`: for its words, which show no value. */
 export function resolveSettings(alias: string, given: DatabaseSettings | string): ResolvedSettings {
   const settings = typeof given === 'string' ? { url: given } : given;
   const wrong = (what: string): TypeError => new TypeError(`database ${alias}: ${what}`);
+  if (typeof settings !== 'object' || settings === null) throw wrong('give its settings, or its URL as a string');
   for (const key of Object.keys(settings)) {
     if (!KNOWN.has(key)) throw wrong(`there is no setting ${key}; there are ${[...KNOWN].toSorted().join(', ')}`);
   }
   const defined = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  for (const [key, value] of Object.entries(defined)) {
+    const rule = RULES[key as keyof DatabaseSettings];
+    if (rule !== undefined && !rule.holds(value)) throw wrong(`${key} is ${rule.words}`);
+  }
   const resolved = { ...DEFAULTS, ...(settings.pool === true && { connMaxAge: null }), ...defined } as ResolvedSettings;
-  const { connMaxAge, maxConnections, pooler } = resolved;
-  for (const url of [resolved.url, resolved.directUrl]) {
-    if (url !== undefined && !isPostgresUrl(url)) {
-      throw wrong('its URL is not like postgres://user:password@host:5432/database'); // not shown: there is a password in it
-    }
-  }
-  if (connMaxAge !== null && !(connMaxAge >= 0)) throw wrong('connMaxAge is a number of seconds from 0 on, or null');
-  if (!Number.isInteger(maxConnections) || maxConnections < 1)
-    throw wrong('maxConnections is a whole number from 1 on');
-  for (const key of TIMEOUTS) {
-    const value = resolved[key];
-    if (!(value >= 0 && value <= LONGEST)) throw wrong(`${key} is a number of ms from 0 to ${LONGEST}`);
-  }
-  if (pooler !== undefined && pooler !== 'session' && pooler !== 'transaction') {
-    throw wrong('pooler is session or transaction');
-  }
-  if (pooler !== undefined && Object.keys(resolved.sessionSettings).length > 0) {
+  const twice = resolved.url === undefined ? undefined : PLACE.find((key) => resolved[key] !== undefined);
+  if (twice !== undefined) throw wrong(`${twice} is said by its URL: give one of them`);
+  const sessionSettings = Object.keys(resolved.sessionSettings);
+  const badName = sessionSettings.find((name) => !/^[A-Za-z_][\w.]*$/.test(name));
+  if (badName !== undefined) throw wrong(`sessionSettings has ${badName}, which is no name of a setting`);
+  if (sessionSettings.length > 0 && resolved.pooler !== undefined) {
     throw wrong('sessionSettings do not pass a pooler: set them for the role, ALTER ROLE ... SET ...');
+  }
+  if (sessionSettings.length > 0 && /[?&]options=/.test(resolved.url ?? '')) {
+    throw wrong('its URL has `options`, which are session settings too: give all in sessionSettings');
   }
   return resolved;
 }
 
+interface Rule {
+  holds(value: unknown): boolean;
+  words: string;
+}
+
+const TEXT: Rule = { holds: (value) => typeof value === 'string', words: 'a string' };
+const FLAG: Rule = { holds: (value) => typeof value === 'boolean', words: 'true or false' };
+const TIMEOUT: Rule = { holds: (value) => isWithin(value, 0, LONGEST), words: `a number of ms from 0 to ${LONGEST}` };
+const URL_OF_SERVER: Rule = {
+  holds: (value) => typeof value === 'string' && isPostgresUrl(value),
+  words: 'like postgres://user:password@host:5432/database, with %-codes for what is special in user and password',
+};
+
+const RULES: Readonly<Partial<Record<keyof DatabaseSettings, Rule>>> = {
+  url: URL_OF_SERVER,
+  directUrl: URL_OF_SERVER,
+  host: TEXT,
+  user: TEXT,
+  database: TEXT,
+  applicationName: TEXT,
+  port: {
+    holds: (value) => Number.isInteger(value) && isWithin(value, 1, 65_535),
+    words: 'a whole number from 1 to 65535',
+  },
+  password: {
+    holds: (value) => typeof value === 'string' || typeof value === 'function',
+    words: 'a string, or a function that gives one',
+  },
+  ssl: {
+    holds: (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
+    words: "true, false or the options of Node's tls.connect()",
+  },
+  sessionSettings: {
+    holds: (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      Object.values(value).every((setting) => ['string', 'number', 'boolean'].includes(typeof setting)),
+    words: 'an object of strings, numbers and booleans by name',
+  },
+  connMaxAge: {
+    holds: (value) => value === null || isWithin(value, 0, Infinity),
+    words: 'a number of seconds from 0 on, or null',
+  },
+  maxConnections: {
+    holds: (value) => Number.isInteger(value) && (value as number) >= 1,
+    words: 'a whole number from 1 on',
+  },
+  acquireTimeout: TIMEOUT,
+  connectTimeout: TIMEOUT,
+  queryTimeout: TIMEOUT,
+  connHealthChecks: FLAG,
+  pool: FLAG,
+  cancelOnAbort: FLAG,
+  retryReads: FLAG,
+  pooler: { holds: (value) => value === 'session' || value === 'transaction', words: 'session or transaction' },
+};
+
+function isWithin(value: unknown, least: number, most: number): boolean {
+  return typeof value === 'number' && value >= least && value <= most;
+}
+
+/** As libpq has them: the host may be missing, or a folder with %-codes. A `#` is always one of a password that has none. */
 function isPostgresUrl(url: string): boolean {
-  return (
-    /^postgres(ql)?:\/\//.test(url) &&
-    URL.canParse(
-      url
-        .replace(/^[^:]+:/, 'http:')
-        .replace('//@', '//')
-        .replace(/@\//, '@host/'),
-    )
-  );
+  if (!/^postgres(?:ql)?:\/\//.test(url)) return false;
+  try {
+    const { username, password, hostname, pathname, hash } = new URL(url.replace('@/', '@localhost/'));
+    for (const part of [username, password, hostname, pathname]) decodeURIComponent(part);
+    return hash === '';
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a session lives no longer than a transaction does, as far as the application may know. */

@@ -1,10 +1,11 @@
 // ConnectionStore: the connections of one database in one process: opened, kept and bounded.
 
 import { Connection } from './connection.ts';
-import { OperationalError } from './errors.ts';
+import { InterfaceError, OperationalError } from './errors.ts';
 import type { ResolvedSettings } from './settings.ts';
 
 const HEALTH_CHECK = 5000; // ms for a kept connection to show that it is alive
+const LONGEST_PRUNE = 3_600_000; // ms; a timer takes 24 days
 
 /** Hears of connections. */
 export interface StoreEvents {
@@ -27,6 +28,7 @@ export interface StoreStats {
 /** Who waits is given a connection, or the place for one. */
 interface Waiter {
   resolve(connection: Connection | undefined): void;
+  reject(error: Error): void;
   timer: NodeJS.Timeout;
 }
 
@@ -36,6 +38,7 @@ export class ConnectionStore {
   #idle: Connection[] = []; // the one used last is used next: the others can grow old
   #connections: Set<Connection> = new Set();
   #waiters: Waiter[] = [];
+  #examined: Set<Connection> = new Set(); // whose place, if they are no good, is that of the one who has them
   #reserved = 0; // places for connections that are being opened
   #opened = 0;
   #closed = 0;
@@ -47,21 +50,30 @@ export class ConnectionStore {
     this.#events = events;
   }
 
-  /** A connection for its caller alone, kept or new. Rejects with OperationalError CONNECT_FAILED or ACQUIRE_TIMEOUT. */
-  async acquire(): Promise<Connection> {
+  /**
+   * A connection for its caller alone, kept or new. `check`: whether a kept one is asked with `connHealthChecks`. Rejects with
+   * OperationalError CONNECT_FAILED or ACQUIRE_TIMEOUT.
+   */
+  async acquire(check = true): Promise<Connection> {
     if (this.#ownerPid !== process.pid) this.discardInherited();
-    for (;;) {
-      const kept = this.#idle.pop() ?? (this.#reserve() ? undefined : await this.#turn());
-      if (kept === undefined) return await this.#open();
-      if (await this.#isGood(kept)) return kept;
+    const kept = this.#idle.pop() ?? (this.#reserve() ? undefined : await this.#turn());
+    if (kept === undefined) return this.#open();
+    this.#examined.add(kept);
+    try {
+      if (await this.#isGood(kept, check)) return kept;
+      await kept.close();
+    } finally {
+      this.#examined.delete(kept);
     }
+    return this.#open();
   }
 
   /** Give it back: kept for the next, or closed. Resolves when that is done; never rejects. */
   async release(connection: Connection): Promise<void> {
     connection.rest();
     if (!this.#connections.has(connection)) return;
-    if (!connection.open || connection.tainted || this.#isOld(connection)) {
+    const { open, tainted, transactionStatus } = connection;
+    if (!open || tainted || transactionStatus !== 'I' || this.#isOld(connection)) {
       await connection.close();
       return;
     }
@@ -102,14 +114,21 @@ export class ConnectionStore {
   /** In a forked process: let go of what the parent has opened, without a word to the server. */
   discardInherited(): void {
     const inherited = this.#connections;
+    const waiters = this.#waiters;
+    const parent = this.#ownerPid;
     this.#ownerPid = process.pid;
     this.#connections = new Set();
     this.#idle = [];
-    this.#waiters = []; // they are the parent's
+    this.#waiters = [];
     this.#reserved = this.#opened = this.#closed = 0;
     clearTimeout(this.#pruning);
     this.#pruning = undefined;
     for (const connection of inherited) connection.discard();
+    for (const waiter of waiters) {
+      clearTimeout(waiter.timer);
+      const text = `process ${parent} waits for a database connection, and this is process ${process.pid}, forked from it`;
+      waiter.reject(new InterfaceError(text, { code: 'FOREIGN_CONNECTION' }));
+    }
   }
 
   get connections(): readonly Connection[] {
@@ -138,11 +157,12 @@ export class ConnectionStore {
 
   /** In a place that was reserved. */
   async #open(): Promise<Connection> {
+    const owner = this.#ownerPid;
     let connection: Connection;
     try {
       connection = await Connection.open(this.#settings);
     } catch (error) {
-      this.#reserved--;
+      if (this.#ownerPid === owner) this.#reserved--; // a forked process has not reserved it
       this.#wake(); // another one may try
       throw error;
     }
@@ -159,25 +179,25 @@ export class ConnectionStore {
     if (!this.#connections.delete(connection)) return;
     this.#idle = this.#idle.filter((kept) => kept !== connection);
     this.#closed++;
-    this.#wake();
+    if (this.#examined.has(connection)) this.#reserved++;
+    else this.#wake();
     this.#events.onClose(connection);
   }
 
-  /** Whether a kept connection can be used; closed where not. */
-  async #isGood(connection: Connection): Promise<boolean> {
+  /** Whether a kept connection can be used. */
+  async #isGood(connection: Connection, check: boolean): Promise<boolean> {
     connection.used();
     if (connection.open && !this.#isOld(connection)) {
-      if (!connection.suspect && !this.#settings.connHealthChecks) return true;
+      if (!connection.suspect && !(check && this.#settings.connHealthChecks)) return true;
       try {
-        await connection.query({ text: 'SELECT 1' }, HEALTH_CHECK);
+        await connection.query({ text: 'SELECT 1' }, { timeout: HEALTH_CHECK });
         connection.suspect = false;
         if (!connection.tainted) return true;
       } catch {
-        // it is closed below, and another one taken
+        // another one is taken
       }
     }
     connection.rest();
-    await connection.close();
     return false;
   }
 
@@ -197,7 +217,7 @@ export class ConnectionStore {
           '(maxConnections, acquireTimeout)';
         reject(new OperationalError(text, { code: 'ACQUIRE_TIMEOUT' }));
       }, acquireTimeout);
-      const waiter: Waiter = { resolve, timer };
+      const waiter: Waiter = { resolve, reject, timer };
       this.#waiters.push(waiter);
     });
   }
@@ -215,13 +235,14 @@ export class ConnectionStore {
     const { connMaxAge } = this.#settings;
     if (connMaxAge === null || this.#pruning !== undefined || this.#idle.length === 0) return;
     const oldest = Math.max(...this.#idle.map(({ age }) => age));
+    const left = Math.max(0, (connMaxAge - oldest) * 1000) + 1;
     this.#pruning = setTimeout(
       () => {
         this.#pruning = undefined;
         this.closeOld();
         this.#prune();
       },
-      Math.max(0, (connMaxAge - oldest) * 1000) + 1,
+      Math.min(left, LONGEST_PRUNE),
     ).unref();
   }
 }

@@ -1,7 +1,7 @@
 // Transaction: what runs between BEGIN and COMMIT, or between SAVEPOINT and RELEASE.
 
 import type { Connection, QueryResult, Statement } from './connection.ts';
-import { isFatal } from './driver-errors.ts';
+import { isFatal, lost } from './driver-errors.ts';
 import { InterfaceError, OperationalError, PostgresError, ProgrammingError } from './errors.ts';
 import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
 import { Lane, type Patience } from './lane.ts';
@@ -137,8 +137,8 @@ function begin({ isolation, readOnly, deferrable }: TransactionOptions): string 
   return [
     'BEGIN',
     isolation !== undefined && `ISOLATION LEVEL ${isolation.toUpperCase()}`,
-    readOnly === true && 'READ ONLY',
-    deferrable === true && 'DEFERRABLE',
+    readOnly !== undefined && (readOnly ? 'READ ONLY' : 'READ WRITE'),
+    deferrable !== undefined && (deferrable ? 'DEFERRABLE' : 'NOT DEFERRABLE'),
   ]
     .filter(Boolean)
     .join(' ');
@@ -147,6 +147,7 @@ function begin({ isolation, readOnly, deferrable }: TransactionOptions): string 
 /** The server answers COMMIT with ROLLBACK where a statement has failed, and somebody has caught its error. */
 async function commit(connection: Connection): Promise<void> {
   let command: string;
+  if (!connection.open) throw lost(new Error('it was closed before COMMIT was sent: the server has rolled back'));
   try {
     ({ command } = await connection.query({ text: 'COMMIT' }));
   } catch (error) {

@@ -1,0 +1,110 @@
+// connection_created and connection_closed, and the numbers of connections.stats().
+
+import {
+  configureDatabases,
+  connection_closed,
+  connection_created,
+  connections,
+  type ConnectionEvent,
+} from '../../lib/db/index.ts';
+import { postgresServer } from '../support/postgres.ts';
+
+const postgres = postgresServer();
+const said: [string, ConnectionEvent & { sender: unknown }][] = [];
+const onCreated = (event: ConnectionEvent & { sender: unknown }): void => void said.push(['created', { ...event }]);
+const onClosed = (event: ConnectionEvent & { sender: unknown }): void => void said.push(['closed', { ...event }]);
+const thrown = new Error('a receiver that fails');
+const fails = (): never => {
+  throw thrown;
+};
+const failsLater = (): Promise<never> => Promise.reject(thrown);
+const reported: unknown[] = [];
+
+beforeAll(() => {
+  const url = postgres.url();
+  configureDatabases({
+    default: { url },
+    kept: { url, connMaxAge: null, maxConnections: 4 },
+    wrong: { url: postgres.url('nowhere') },
+  });
+  for (const signal of [connection_created, connection_closed]) {
+    signal.onError = (error) => void reported.push(error);
+    for (const receiver of [fails, failsLater]) signal.connect(receiver);
+  }
+  connection_created.connect(onCreated);
+  connection_closed.connect(onClosed);
+});
+afterAll(() => connections.closeAll());
+beforeEach(() => {
+  said.splice(0);
+  reported.splice(0);
+});
+
+const told = (what: string, alias: string) => said.filter(([name, event]) => name === what && event.alias === alias);
+const stats = (alias: string) => connections.stats()[alias];
+
+test('tell of each connection once, though other receivers fail', async () => {
+  const database = connections.get('default');
+  const before = Date.now();
+  const pid = await connections.scope(async () => {
+    const { rows } = await database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await database.query('SELECT 1');
+    await postgres.until('it was told', () => told('created', 'default').length === 1);
+    return rows[0]?.pid;
+  });
+  await postgres.until('it was told', () => told('closed', 'default').length === 1);
+  expect(said.map(([name]) => name)).toEqual(['created', 'closed']);
+  for (const [, { sender, alias, connection }] of said) {
+    expect([sender, alias]).toEqual([database, 'default']);
+    expect(connection).toMatchObject({ backendPid: pid, ownerPid: process.pid, uses: 1 });
+    expect(connection.openedAt.getTime()).toBeGreaterThanOrEqual(before);
+    expect(connection.openedAt.getTime()).toBeLessThanOrEqual(Date.now());
+  }
+  expect(said[0]?.[1].connection).toBe(said[1]?.[1].connection);
+  expect(reported).toEqual([thrown, thrown, thrown, thrown]);
+});
+
+test('tell of one that the server has ended', async () => {
+  const database = connections.get('kept');
+  await connections.scope(async () => {
+    const { rows } = await database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await postgres.admin('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+    await postgres.until('it was told', () => told('closed', 'kept').length === 1);
+  });
+  await connections.closeAll();
+  expect(told('closed', 'kept')).toHaveLength(1);
+});
+
+test('tell of none that could not be opened', async () => {
+  await expect(connections.scope(() => connections.get('wrong').query('SELECT 1'))).rejects.toThrow('no connection');
+  expect(said).toEqual([]);
+});
+
+test('stats are true under load', async () => {
+  await connections.closeAll();
+  const database = connections.get('kept');
+  said.splice(0);
+  const { opened = 0, closed = 0 } = stats('kept') ?? {};
+  await Promise.all(
+    Array.from({ length: 100 }, (_, i) =>
+      connections.scope(async () => {
+        await database.query('SELECT $1::int, pg_sleep(0.001)', [i]);
+        if (i % 5 === 0) await database.query('SET work_mem = 1024'); // it is closed
+        if (i % 7 === 0) await database.query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => {});
+        const now = stats('kept');
+        expect(now?.open).toBe((now?.opened ?? 0) - (now?.closed ?? 0));
+        expect(now?.open).toBeLessThanOrEqual(4);
+        expect((now?.idle ?? 0) + (now?.inUse ?? 0)).toBeLessThanOrEqual(now?.open ?? 0);
+      }),
+    ),
+  );
+  const last = stats('kept');
+  expect(last).toMatchObject({ inUse: 0, waiting: 0, idle: last?.open });
+  await postgres.until('the server has as many', async () => (await postgres.backends()).length === last?.open);
+  await postgres.until('all were told', () => told('created', 'kept').length === (last?.opened ?? 0) - opened);
+  await postgres.until('all were told', () => told('closed', 'kept').length === (last?.closed ?? 0) - closed);
+  expect(told('closed', 'kept').length).toBeGreaterThan(10);
+  await connections.closeAll();
+  expect(stats('kept')).toMatchObject({ open: 0, idle: 0, opened: last?.opened, closed: last?.opened });
+  expect(await postgres.backends()).toEqual([]);
+});
