@@ -7,7 +7,7 @@ import { connectedPeers, formatEndpoint, openSockets } from './open-sockets.ts';
 import { WeakList } from './weak-list.ts';
 
 const MAX_FRAMES = 50; // before Node's own are dropped
-const SHOWN_FRAMES = 10;
+const SHOWN_FRAMES = 20; // between a driver and the application there may be a dozen of libraries
 const SHOWN_SOCKETS = 10;
 
 /** A connection that a fork would share. */
