@@ -22,10 +22,6 @@ export function adminApplication(lives: ConnectionLives, settings: DatabaseSetti
   const admin = new Application();
   // has_permission of the thread's trace: session -> user -> is_staff, by one query.
   admin.use(requireStaff({ loginUrl: '/login' }));
-  admin.use(async (request, next) => {
-    await lives.note(request);
-    return next(request);
-  });
 
   admin.get('/', async (request) => {
     const user = await request.user;

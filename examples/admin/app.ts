@@ -22,13 +22,11 @@ app.use(requestId());
 app.use(securityHeaders({ contentSecurityPolicy: CONTENT_SECURITY_POLICY }));
 app.use(errorPage());
 app.use(sameOrigin());
-app.use(lives.layer);
 app.use(sessions());
 app.use(authentication());
 
 app.get('/', async (request) => {
   const user = await request.user;
-  if (user.isAuthenticated) await lives.note(request);
   const who = user.isAuthenticated
     ? html`You are <strong>${user.username}</strong>, ${user.isStaff ? 'and staff' : 'but not staff'}.`
     : html`You are nobody in particular. <a href="/login">Log in</a>.`;

@@ -1,8 +1,13 @@
 // ConnectionLives: what became of this process's database connections, as their signals tell it.
 
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { signals, type HttpRequest, type Middleware } from 'postfork';
-import { connection_closed, connection_created, db, type ConnectionInfo } from 'postfork/db';
+import type { HttpRequest } from 'postfork';
+import {
+  connection_acquired,
+  connection_closed,
+  connection_created,
+  connection_released,
+  type ConnectionInfo,
+} from 'postfork/db';
 
 /** A request that has used a connection. Times are ms since 1970. */
 export interface Use {
@@ -19,9 +24,9 @@ export interface Life {
   readonly openedAt: number;
   /** Undefined: it is open. */
   closedAt: number | undefined;
-  /** How many have used it, also those that are not among `uses`. */
+  /** How many have used it. */
   count: number;
-  /** The last of those that are known. */
+  /** The last of them. */
   readonly uses: Use[];
 }
 
@@ -31,69 +36,50 @@ const MAX_PATH = 80; // characters
 
 export class ConnectionLives {
   readonly #lives: Life[] = [];
-  readonly #open: Map<Life, ConnectionInfo> = new Map();
-  readonly #using: WeakMap<HttpRequest, Use> = new WeakMap();
-  readonly #request: AsyncLocalStorage<HttpRequest> = new AsyncLocalStorage();
+  readonly #open: Map<ConnectionInfo, Life> = new Map();
 
   /** Hear the signals from now on. */
   follow(): void {
     connection_created.connect(({ connection }) => this.#opened(connection));
+    connection_acquired.connect(({ connection, request }) =>
+      this.#acquired(connection, request as HttpRequest | undefined),
+    );
+    connection_released.connect(({ connection }) => this.#released(connection));
     connection_closed.connect(({ connection }) => this.#closed(connection));
-    signals.request_finished.connect(({ request }) => {
-      const use = this.#using.get(request);
-      if (use !== undefined) use.until = Date.now();
-    });
-  }
-
-  /** A layer that lets connection_created know for whom: the signal is sent where the request asks for its first query. */
-  get layer(): Middleware {
-    return (request, next) => this.#request.run(request, () => next(request));
   }
 
   /** The oldest first. */
   get all(): readonly Life[] {
-    for (const [life, { uses }] of this.#open) life.count = uses;
     return this.#lives;
   }
 
-  /**
-   * Note which connection a request has. No signal tells that of one that was kept: the server is asked, for this request's own
-   * connection, so call it where the request has made a query anyway.
-   */
-  async note(request: HttpRequest): Promise<void> {
-    const { rows } = await db.query<{ pid: number }>('SELECT pg_backend_pid() AS pid', [], { name: 'own backend' });
-    const life = this.#lives.find(({ backendPid, closedAt }) => backendPid === rows[0]?.pid && closedAt === undefined);
-    if (life !== undefined) this.#use(life, request);
-  }
-
   #opened(connection: ConnectionInfo): void {
-    const { id, backendPid, openedAt, uses } = connection;
-    const life = { id, backendPid, openedAt: openedAt.getTime(), closedAt: undefined, count: uses, uses: [] };
-    this.#open.set(life, connection);
+    const { id, backendPid, openedAt } = connection;
+    const life = { id, backendPid, openedAt: openedAt.getTime(), closedAt: undefined, count: 0, uses: [] };
+    this.#open.set(connection, life);
     this.#lives.push(life);
     if (this.#lives.length > MAX_LIVES) this.#forgetOne();
-    const request = this.#request.getStore();
-    if (request !== undefined) this.#use(life, request);
+  }
+
+  #acquired(connection: ConnectionInfo, request: HttpRequest | undefined): void {
+    const life = this.#open.get(connection);
+    if (life === undefined || request === undefined) return;
+    const path = request.target.replace(/\?.*/, '').slice(0, MAX_PATH);
+    life.uses.push({ request: `${request.method} ${path}`, from: Date.now(), until: undefined });
+    life.count = connection.uses;
+    if (life.uses.length > MAX_USES) life.uses.shift();
+  }
+
+  #released(connection: ConnectionInfo): void {
+    const use = this.#open.get(connection)?.uses.at(-1);
+    if (use !== undefined) use.until = Date.now();
   }
 
   #closed(connection: ConnectionInfo): void {
-    const life = [...this.#open.keys()].find(({ id }) => id === connection.id);
+    const life = this.#open.get(connection);
     if (life === undefined) return;
     life.closedAt = Date.now();
-    life.count = connection.uses;
-    this.#open.delete(life);
-  }
-
-  #use(life: Life, request: HttpRequest): void {
-    if (this.#using.has(request)) return;
-    const use = {
-      request: `${request.method} ${request.target.replace(/\?.*/, '').slice(0, MAX_PATH)}`,
-      from: Date.now(),
-      until: undefined,
-    };
-    this.#using.set(request, use);
-    life.uses.push(use);
-    if (life.uses.length > MAX_USES) life.uses.shift();
+    this.#open.delete(connection);
   }
 
   /** The oldest that is closed; no more than maxConnections are open. */

@@ -52,7 +52,7 @@ export function connectionsPage({ user, lives, backends, stats, settings, all }:
       <h2>In numbers</h2>
       ${facts(Object.entries(stats ?? {}))}
       <h2>Settings</h2>
-      ${facts(Object.entries(settings).map(([name, value]) => [name, String(value)]))}
+      ${facts(Object.entries(settings).map(([name, value]) => [name, String(typeof value === 'function' ? value() : value)]))}
       <h2>What the database server has</h2>
       <p class="dim">
         pg_stat_activity of this database: the connections of all workers, and of whoever else is there.

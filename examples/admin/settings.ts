@@ -8,7 +8,7 @@ export function databaseSettings(environ: NodeJS.ProcessEnv): DatabaseSettings {
     connMaxAge: maxAge(environ['CONN_MAX_AGE'] || '0'),
     connHealthChecks: true,
     maxConnections: 5,
-    applicationName: `postfork-admin ${process.pid}`, // in pg_stat_activity: the process that has loaded this
+    applicationName: () => `postfork-admin ${process.pid}`, // in pg_stat_activity: the worker
   };
 }
 

@@ -1,45 +1,29 @@
 // Checkout: one scope's use of one database. It holds a connection while it needs one, and sends one statement after the other.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Connection, QueryResult, Statement } from './connection.ts';
+import type { Connection } from './connection.ts';
+import type { QueryResult, Statement } from './statement.ts';
+import type { DatabaseParts } from './database-parts.ts';
 import { isFatal, lost } from './driver-errors.ts';
 import { InterfaceError, NotSupportedError, OperationalError, PostgresError } from './errors.ts';
 import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
 import { Lane, type Patience } from './lane.ts';
-import { onlyReads, sessionState } from './session-state.ts';
-import { isSessionless, type ResolvedSettings } from './settings.ts';
-import type { ConnectionStore } from './store.ts';
+import { onlyReads } from './session-state.ts';
+import { isSessionless } from './settings.ts';
 import { isRetryable, Transaction, type TransactionHost } from './transaction.ts';
 
 const ROLLBACK = 5000; // ms
 const FIRST_RETRY = 10; // ms on average, doubled with each
 const LONGEST_RETRY = 1000;
-const MAX_STATES = 500; // statements that are remembered
-const MAX_TEXT = 4000; // characters of one of them
 const CANCELED = '57014'; // query_canceled
-
-/** Where warnings go; pino's shape. */
-export interface DatabaseLog {
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-/** What a checkout needs of its database. */
-export interface DatabaseParts {
-  alias: string;
-  settings: ResolvedSettings;
-  store: ConnectionStore;
-  log: DatabaseLog;
-  within: TransactionHost['within'];
-  /** By statement, what it leaves in the session. Bounded. */
-  states: Map<string, string | undefined>;
-}
 
 /** The scope that it is a part of. */
 export interface CheckoutScope {
   readonly ended: boolean;
   readonly ownerPid: number;
   readonly signal: AbortSignal | undefined;
+  /** The request, where it is a request's. */
+  readonly request: object | undefined;
 }
 
 export class Checkout implements Executor, TransactionHost {
@@ -105,7 +89,7 @@ export class Checkout implements Executor, TransactionHost {
   send<Row>(connection: Connection, statement: Statement): Promise<QueryResult<Row>> {
     const { settings } = this.#parts;
     if (this.#sessionless) this.#refuseState(statement);
-    else if (!connection.tainted) connection.tainted = this.#stateOf(statement.text) !== undefined;
+    else if (!connection.tainted) connection.tainted = this.#parts.states.of(statement.text) !== undefined;
     const prepare = settings.pooler !== 'transaction';
     const answer = connection.query<Row>(statement, { prepare, timeout: settings.queryTimeout });
     return settings.cancelOnAbort ? this.#abortable(answer, statement) : answer;
@@ -177,6 +161,7 @@ export class Checkout implements Executor, TransactionHost {
   async rollBack(): Promise<void> {
     const connection = this.#connection;
     if (connection === undefined || this.#lane.busy || !connection.open || connection.transactionStatus === 'I') return;
+    this.#warn('a request failed within a transaction that BEGIN had begun: it was rolled back. See db.transaction()');
     await this.#lane.run(() => rollBack(connection), this.patience);
   }
 
@@ -190,7 +175,7 @@ export class Checkout implements Executor, TransactionHost {
       if (!this.#scope.signal?.aborted) {
         const text =
           'a request, or a scope, ended while a statement of it ran: it is cancelled. Wait for everything that is asked for';
-        this.#parts.log.warn({ database: this.#parts.alias }, text);
+        this.#warn(text);
       }
       await connection.stop();
     }
@@ -198,10 +183,14 @@ export class Checkout implements Executor, TransactionHost {
       await rollBack(connection);
       const text =
         'a request, or a scope, ended within a transaction: it was rolled back. Wait for db.transaction(), or end by COMMIT what BEGIN begins';
-      this.#parts.log.warn({ database: this.#parts.alias }, text);
+      this.#warn(text);
     }
     if (this.#held > 0) connection.tainted = true;
     await this.#giveBack();
+  }
+
+  #warn(text: string): void {
+    this.#parts.log.warn({ database: this.#parts.alias }, text);
   }
 
   async #take(): Promise<Connection> {
@@ -222,13 +211,16 @@ export class Checkout implements Executor, TransactionHost {
       this.check();
     }
     this.#connection = connection;
+    this.#parts.onAcquire(connection, this.#scope.request);
     return connection;
   }
 
   async #giveBack(): Promise<void> {
     const connection = this.#connection;
+    if (connection === undefined) return;
     this.#connection = undefined;
-    if (connection !== undefined) await this.#parts.store.release(connection);
+    this.#parts.onRelease(connection, this.#scope.request);
+    await this.#parts.store.release(connection);
   }
 
   /** Where asked to: nothing runs on for a request that nobody waits for. */
@@ -260,18 +252,8 @@ export class Checkout implements Executor, TransactionHost {
     }
   }
 
-  /** Applications send the same statements again and again. */
-  #stateOf(text: string): string | undefined {
-    const { states } = this.#parts;
-    if (states.has(text)) return states.get(text);
-    const state = sessionState(text);
-    if (states.size >= MAX_STATES) states.clear();
-    if (text.length <= MAX_TEXT) states.set(text, state);
-    return state;
-  }
-
   #refuseState({ text, name }: Statement): void {
-    const command = this.#stateOf(text);
+    const command = this.#parts.states.of(text);
     if (command !== undefined) throw this.#stateError(command, name);
   }
 

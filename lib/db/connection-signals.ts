@@ -9,8 +9,19 @@ export interface ConnectionEvent {
   connection: ConnectionInfo;
 }
 
+export interface ConnectionUse extends ConnectionEvent {
+  /** The HttpRequest that uses it; undefined in connections.scope(). */
+  request: object | undefined;
+}
+
 /** A connection has been opened. Django's name. `sender` is the Database. */
 export const connection_created: Signal<ConnectionEvent> = new Signal('connection_created');
 
 /** A connection is closed, by whomever. `sender` is the Database. */
 export const connection_closed: Signal<ConnectionEvent> = new Signal('connection_closed');
+
+/** A request, or a scope, has a connection for itself from now on: new or kept. `sender` is the Database. */
+export const connection_acquired: Signal<ConnectionUse> = new Signal('connection_acquired');
+
+/** It has been given back, and is to be kept or closed. `sender` is the Database. */
+export const connection_released: Signal<ConnectionUse> = new Signal('connection_released');

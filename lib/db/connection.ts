@@ -1,42 +1,18 @@
 // Connection: one database connection, from its opening to its end, and the process that it belongs to.
 
 import { Socket } from 'node:net';
-import pg from 'pg';
+import type pg from 'pg';
 import { cancelRequest } from './cancel-request.ts';
+import { createClient } from './client.ts';
 import { connectError } from './connect-errors.ts';
-import { isFatal, lost, queryError } from './driver-errors.ts';
+import { isFatal, lost, queryError, type ErrorContext } from './driver-errors.ts';
 import { InterfaceError, OperationalError, type PostgresError } from './errors.ts';
 import type { ResolvedSettings } from './settings.ts';
+import { callers } from './stack.ts';
+import type { QueryResult, SendOptions, Statement } from './statement.ts';
 
 const GOODBYE = 5000; // ms that the server has to close a connection that was ended
-const MAX_FRAMES = 50; // of a stack, before those are dropped that are not the application's
 const CANCEL = 2000; // ms that it has to take a cancel request, and to stop what runs
-
-/** A statement for `query`. */
-export interface Statement {
-  text: string;
-  values?: readonly unknown[] | undefined;
-  /** Of the query in errors and, where it is prepared, of the prepared statement. */
-  name?: string | undefined;
-}
-
-/** How a statement is sent. */
-export interface SendOptions {
-  /** Prepare it under its name, and use it again. Default false. */
-  prepare?: boolean;
-  /** For the answer, in ms. 0, the default: no bound. */
-  timeout?: number;
-}
-
-/** What a statement gives. */
-export interface QueryResult<Row> {
-  rows: Row[];
-  /** Rows given, or changed; null for statements that count none. */
-  rowCount: number | null;
-  /** `SELECT`, `UPDATE`, ... */
-  command: string;
-  fields: { name: string; dataTypeID: number }[];
-}
 
 /** What can be told of a connection. */
 export interface ConnectionInfo {
@@ -85,7 +61,7 @@ export class Connection implements ConnectionInfo {
 
   /** Resolves when it is ready. Rejects with OperationalError CONNECT_FAILED. */
   static async open(settings: ResolvedSettings): Promise<Connection> {
-    const connection = Connection.#make(settings);
+    const connection = new Connection(settings);
     const { host, port } = connection.#client;
     try {
       await connection.#client.connect();
@@ -98,19 +74,9 @@ export class Connection implements ConnectionInfo {
     return connection;
   }
 
-  /** What the URL names is read here: certificates. */
-  static #make(settings: ResolvedSettings): Connection {
-    try {
-      return new Connection(settings);
-    } catch (error) {
-      throw connectError(error, 'the database server');
-    }
-  }
-
   private constructor(settings: ResolvedSettings) {
     this.#openedBy = callers();
-    this.#client = new pg.Client(clientConfig(settings, this.#socket));
-    if (settings.password !== undefined) Object.assign(this.#client, { password: settings.password }); // pg has the URL's, if only ''
+    this.#client = createClient(settings, this.#socket);
     this.#client.on('error', () => this.#end()); // without a listener it would end the process
     all.add(this);
     this.closed = new Promise((resolve) => {
@@ -173,11 +139,7 @@ export class Connection implements ConnectionInfo {
   }
 
   /** Something that is like a statement, with the driver's client: COPY. Of several results the last. */
-  async run<T>(
-    work: (client: pg.Client) => Promise<T>,
-    context: { queryName?: string | undefined; params?: readonly unknown[] | undefined },
-    timeout = 0,
-  ): Promise<T> {
+  async run<T>(work: (client: pg.Client) => Promise<T>, context: ErrorContext, timeout = 0): Promise<T> {
     this.#check();
     let expired = false;
     const expire = (): void => {
@@ -256,10 +218,7 @@ export class Connection implements ConnectionInfo {
     await Promise.race([new Promise((resolve) => this.#client.once('drain', resolve)), this.closed]);
   }
 
-  #errorOf(
-    thrown: unknown,
-    context: { queryName?: string | undefined; params?: readonly unknown[] | undefined },
-  ): PostgresError {
+  #errorOf(thrown: unknown, context: ErrorContext): PostgresError {
     return this.ownerPid === process.pid ? queryError(thrown, context) : this.foreign();
   }
 
@@ -306,37 +265,4 @@ export class Connection implements ConnectionInfo {
 interface BackendKey {
   processID?: number;
   secretKey?: number;
-}
-
-function clientConfig(settings: ResolvedSettings, socket: Socket): pg.ClientConfig {
-  const { url, host, port, user, password, database, ssl, applicationName, connectTimeout, sessionSettings } = settings;
-  const options = Object.entries(sessionSettings).map(([key, value]) => `-c ${key}=${escapeOption(String(value))}`);
-  return {
-    ...(url !== undefined && { connectionString: url }),
-    ...(host !== undefined && { host }),
-    ...(port !== undefined && { port }),
-    ...(user !== undefined && { user }),
-    ...(password !== undefined && { password }),
-    ...(database !== undefined && { database }),
-    ...(ssl !== undefined && { ssl }),
-    ...(options.length > 0 && { options: options.join(' ') }),
-    fallback_application_name: applicationName,
-    connectionTimeoutMillis: connectTimeout,
-    keepAlive: true,
-    stream: () => socket,
-  };
-}
-
-/** A value within the startup parameter `options`: blanks end it there. */
-function escapeOption(value: string): string {
-  return value.replace(/[\\\s]/g, (character) => `\\${character}`);
-}
-
-/** Who is calling: the stack without this file's own lines and Node's. */
-function callers(): string {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = MAX_FRAMES;
-  const lines = (new Error().stack ?? '').split('\n').slice(2);
-  Error.stackTraceLimit = limit;
-  return lines.filter((line) => !/\(?node:|\/(lib|dist)\/db\//.test(line)).join('\n') || lines.join('\n');
 }

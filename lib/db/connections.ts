@@ -1,7 +1,7 @@
 // connections: the databases of an application by alias, and what is done with all their connections at once.
 
 import { Database, type Configured } from './database.ts';
-import type { DatabaseLog } from './checkout.ts';
+import type { DatabaseLog } from './database-parts.ts';
 import { discardInheritedConnections } from './connection.ts';
 import { runInScope } from './context.ts';
 import { InterfaceError } from './errors.ts';

@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { currentRequest } from '../signals/index.ts';
 import { InterfaceError } from './errors.ts';
-import { Scope } from './scope.ts';
+import { Scope, type Abortable } from './scope.ts';
 import type { Transaction } from './transaction.ts';
 
 /** For which request a call is made, in which scope, and in which transaction of each database. */
@@ -16,7 +16,7 @@ export interface Context {
 const NO_TRANSACTIONS: ReadonlyMap<string, Transaction> = new Map();
 const storage: AsyncLocalStorage<Context> = new AsyncLocalStorage();
 const scopes: WeakMap<object, Scope> = new WeakMap(); // of requests
-const ENDED: Scope = new Scope(undefined);
+const ENDED: Scope = new Scope({});
 void ENDED.end();
 
 /** Where the caller is. Throws InterfaceError NO_SCOPE where that is nowhere. */
@@ -59,7 +59,7 @@ export function endScopeOfRequest(request: object): Scope | undefined {
 function scopeOfRequest(request: object): Scope {
   let scope = scopes.get(request);
   if (scope === undefined) {
-    scope = new Scope(request as { signal?: AbortSignal });
+    scope = new Scope(request as Abortable, request);
     scopes.set(request, scope);
   }
   return scope;

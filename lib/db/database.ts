@@ -1,8 +1,13 @@
 // Database: what an application asks of one database. Whose connection it is comes from where the call is made.
 
-import { connection_closed, connection_created } from './connection-signals.ts';
-import type { DatabaseLog, DatabaseParts } from './checkout.ts';
-import type { QueryResult } from './connection.ts';
+import {
+  connection_acquired,
+  connection_closed,
+  connection_created,
+  connection_released,
+} from './connection-signals.ts';
+import type { DatabaseLog, DatabaseParts } from './database-parts.ts';
+import type { QueryResult } from './statement.ts';
 import { NotSupportedError } from './errors.ts';
 import { currentContext, runInTransaction, type Context } from './context.ts';
 import { copyFrom, copyTo, type CopyOptions, type CopySource } from './copy.ts';
@@ -11,6 +16,7 @@ import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
 import { Listener } from './listener.ts';
 import type { Listening, ListenOptions } from './listening.ts';
 import type { Scope } from './scope.ts';
+import { SessionStates } from './session-state.ts';
 import type { ResolvedSettings } from './settings.ts';
 import { withCaller } from './stack.ts';
 import { ConnectionStore } from './store.ts';
@@ -167,8 +173,10 @@ export class Database {
       settings,
       log,
       store,
-      states: new Map(),
+      states: new SessionStates(),
       within: (transaction, fn) => runInTransaction(alias, transaction, fn),
+      onAcquire: (connection, request) => void connection_acquired.notify(this, { alias, connection, request }),
+      onRelease: (connection, request) => void connection_released.notify(this, { alias, connection, request }),
     };
   }
 }

@@ -1,8 +1,15 @@
 // db/: PostgreSQL connections whose life is bound to the signals of requests, workers and forks.
 
-export type { DatabaseLog } from './checkout.ts';
-export { connection_closed, connection_created, type ConnectionEvent } from './connection-signals.ts';
-export type { ConnectionInfo, QueryResult } from './connection.ts';
+export type { DatabaseLog } from './database-parts.ts';
+export {
+  connection_acquired,
+  connection_closed,
+  connection_created,
+  connection_released,
+  type ConnectionEvent,
+  type ConnectionUse,
+} from './connection-signals.ts';
+export type { ConnectionInfo } from './connection.ts';
 export { configureDatabases } from './configure.ts';
 export { connections, db, type ConfigureOptions, type Connections, type Databases } from './connections.ts';
 export type { CopyOptions, CopySource } from './copy.ts';
@@ -23,6 +30,7 @@ export {
 export type { CommitHook, TransactionOptions } from './executor.ts';
 export type { DatabaseSettings } from './settings.ts';
 export type { Listening, ListenOptions, Notification } from './listening.ts';
+export type { QueryResult } from './statement.ts';
 export type { StoreStats } from './store.ts';
 export {
   migrate,

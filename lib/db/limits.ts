@@ -1,7 +1,7 @@
 // Whether the server has room for all connections that the workers may open.
 
 import { Connection } from './connection.ts';
-import type { DatabaseParts } from './checkout.ts';
+import type { DatabaseParts } from './database-parts.ts';
 
 interface Limits {
   max_connections: string;

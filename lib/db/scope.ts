@@ -1,6 +1,7 @@
 // Scope: how long database connections live that are opened in it: a request's length, or that of a call of connections.scope().
 
-import { Checkout, type CheckoutScope, type DatabaseParts } from './checkout.ts';
+import { Checkout, type CheckoutScope } from './checkout.ts';
+import type { DatabaseParts } from './database-parts.ts';
 
 /** What a scope is for: a request, or whoever can give up. */
 export interface Abortable {
@@ -10,12 +11,16 @@ export interface Abortable {
 export class Scope implements CheckoutScope {
   /** The process that it runs in. */
   readonly ownerPid: number = process.pid;
-  readonly #owner: Abortable | undefined;
+  /** The request, where it is a request's. */
+  readonly request: object | undefined;
+  readonly #owner: Abortable;
   readonly #checkouts: Map<string, Checkout> = new Map();
   #end: Promise<void> | undefined;
 
-  constructor(owner: Abortable | undefined) {
+  /** `owner`: a request, or the options of connections.scope(). */
+  constructor(owner: Abortable, request?: object) {
     this.#owner = owner;
+    this.request = request;
   }
 
   get ended(): boolean {
@@ -24,7 +29,7 @@ export class Scope implements CheckoutScope {
 
   /** Asked for where it is needed only: a request makes its signal then. */
   get signal(): AbortSignal | undefined {
-    return this.#owner?.signal;
+    return this.#owner.signal;
   }
 
   /** Its use of one database. */

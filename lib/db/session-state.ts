@@ -2,6 +2,9 @@
 
 import { statements } from './sql-text.ts';
 
+const MAX_KNOWN = 500; // statements
+const MAX_TEXT = 4000; // characters of one of them
+
 // Statements whose effect outlives their transaction (PostgreSQL manual, "SQL Commands").
 const COMMAND =
   /^(?:set(?!\s+(?:local|transaction|constraints)\b)|reset|listen|unlisten|prepare(?!\s+transaction\b)|deallocate|load|discard|declare\b[\s\S]*\bwith\s+hold\b)/i;
@@ -28,6 +31,19 @@ export function sessionState(sql: string): string | undefined {
     if (call !== null) return word(call[0]);
   }
   return undefined;
+}
+
+/** `sessionState`, remembered: applications send the same statements again and again. */
+export class SessionStates {
+  readonly #known: Map<string, string | undefined> = new Map();
+
+  of(sql: string): string | undefined {
+    if (this.#known.has(sql)) return this.#known.get(sql);
+    const state = sessionState(sql);
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    if (sql.length <= MAX_TEXT) this.#known.set(sql, state);
+    return state;
+  }
 }
 
 /** Whether it only reads. False where that is not sure. */

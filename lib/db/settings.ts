@@ -14,8 +14,8 @@ export interface DatabaseSettings {
   password?: string | (() => string | Promise<string>);
   database?: string;
   ssl?: boolean | TlsOptions;
-  /** Shown in pg_stat_activity. Default: `postfork`. */
-  applicationName?: string;
+  /** Shown in pg_stat_activity. A function is asked anew for each connection. Default: `postfork`. */
+  applicationName?: string | (() => string);
   /** Session settings for each connection, such as `{ search_path: 'app', statement_timeout: '5s' }`. Not behind pgbouncer. */
   sessionSettings?: Readonly<Record<string, string | number | boolean>>;
 
@@ -124,6 +124,10 @@ interface Rule {
 }
 
 const TEXT: Rule = { holds: (value) => typeof value === 'string', words: 'a string' };
+const ASKED: Rule = {
+  holds: (value) => typeof value === 'string' || typeof value === 'function',
+  words: 'a string, or a function that gives one',
+};
 const FLAG: Rule = { holds: (value) => typeof value === 'boolean', words: 'true or false' };
 const TIMEOUT: Rule = { holds: (value) => isWithin(value, 0, LONGEST), words: `a number of ms from 0 to ${LONGEST}` };
 const URL_OF_SERVER: Rule = {
@@ -137,15 +141,12 @@ const RULES: Readonly<Partial<Record<keyof DatabaseSettings, Rule>>> = {
   host: TEXT,
   user: TEXT,
   database: TEXT,
-  applicationName: TEXT,
+  applicationName: ASKED,
   port: {
     holds: (value) => Number.isInteger(value) && isWithin(value, 1, 65_535),
     words: 'a whole number from 1 to 65535',
   },
-  password: {
-    holds: (value) => typeof value === 'string' || typeof value === 'function',
-    words: 'a string, or a function that gives one',
-  },
+  password: ASKED,
   ssl: {
     holds: (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
     words: "true, false or the options of Node's tls.connect()",

@@ -1,6 +1,8 @@
-// Where in the application an error comes from: its stack begins at the call, not at the socket that brought the answer.
+// Where in the application something comes from.
 
 import { PostgresError } from './errors.ts';
+
+const MAX_FRAMES = 50; // before those are dropped that are not the application's
 
 const told: WeakSet<PostgresError> = new WeakSet();
 
@@ -14,4 +16,14 @@ export function withCaller(error: unknown): unknown {
     Error.captureStackTrace(error, withCaller);
   }
   return error;
+}
+
+/** Who is calling: lines of a stack, without those of this folder and Node's. */
+export function callers(): string {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = MAX_FRAMES;
+  const [own = '', ...lines] = (new Error().stack ?? '').split('\n').slice(1);
+  Error.stackTraceLimit = limit;
+  const folder = /\(?([^\s(]*[/\\])[^/\\]+:\d+:\d+\)?$/.exec(own)?.[1] ?? own;
+  return lines.filter((line) => !line.includes(folder) && !/\(?node:/.test(line)).join('\n') || lines.join('\n');
 }

@@ -1,6 +1,7 @@
 // Transaction: what runs between BEGIN and COMMIT, or between SAVEPOINT and RELEASE.
 
-import type { Connection, QueryResult, Statement } from './connection.ts';
+import type { Connection } from './connection.ts';
+import type { QueryResult, Statement } from './statement.ts';
 import { isFatal, lost } from './driver-errors.ts';
 import { InterfaceError, OperationalError, PostgresError, ProgrammingError } from './errors.ts';
 import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
@@ -61,6 +62,7 @@ export class Transaction implements Executor {
       let result: T;
       try {
         result = await inner.#body(fn);
+        this.#host.check(); // the scope may have ended in between
         await connection.query({ text: `RELEASE SAVEPOINT ${savepoint}` });
       } catch (error) {
         await inner.#undo(`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`);

@@ -1,11 +1,15 @@
-// connection_created and connection_closed, and the numbers of connections.stats().
+// connection_created and connection_closed, connection_acquired and connection_released, and the numbers of connections.stats().
 
+import { Application, type HttpRequest } from '../../lib/app/index.ts';
 import {
   configureDatabases,
+  connection_acquired,
   connection_closed,
   connection_created,
+  connection_released,
   connections,
   type ConnectionEvent,
+  type ConnectionUse,
 } from '../../lib/db/index.ts';
 import { postgresServer } from '../support/postgres.ts';
 
@@ -107,4 +111,33 @@ test('stats are true under load', async () => {
   await connections.closeAll();
   expect(stats('kept')).toMatchObject({ open: 0, idle: 0, opened: last?.opened, closed: last?.opened });
   expect(await postgres.backends()).toEqual([]);
+});
+
+test('connection_acquired and connection_released tell who has a kept connection, and for how long', async () => {
+  const database = connections.get('kept');
+  await connections.closeAll();
+  const uses: [what: string, id: number, path: string | undefined][] = [];
+  const note = (what: string) => (event: ConnectionUse) => {
+    if (event.alias === 'kept')
+      uses.push([what, event.connection.id, (event.request as HttpRequest | undefined)?.path]);
+  };
+  const [onAcquired, onReleased] = [note('acquired'), note('released')];
+  connection_acquired.connect(onAcquired);
+  connection_released.connect(onReleased);
+  const app = new Application();
+  app.fallback(async () => (await database.query('SELECT 1 AS one')).rows[0] as object);
+  await app.inject('/a');
+  await app.inject('/b');
+  await connections.scope(() => database.query('SELECT 1'));
+  connection_acquired.disconnect(onAcquired);
+  connection_released.disconnect(onReleased);
+  const [, id] = uses[0] ?? [];
+  expect(uses).toEqual([
+    ['acquired', id, '/a'],
+    ['released', id, '/a'],
+    ['acquired', id, '/b'],
+    ['released', id, '/b'],
+    ['acquired', id, undefined],
+    ['released', id, undefined],
+  ]);
 });

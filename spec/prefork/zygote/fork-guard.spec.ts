@@ -224,7 +224,7 @@ describe('the message of the fork guard', () => {
     const deep = Array.from({ length: 50 }, (_, at) => `    at f${at} (file:///app/db.js:1:1)`).join('\n');
     const many = Array.from({ length: 100 }, (_, at) => ({ fd: at, peer: 'unix', stack: deep }));
     const lines = guardMessage(many).split('\n');
-    expect(lines).toHaveLength(1 + 10 * 11 + 2);
+    expect(lines).toHaveLength(1 + 10 * 21 + 2);
     expect(lines).toContain('  and 90 more');
   });
 });

@@ -1,0 +1,41 @@
+// The driver's client for a connection: pg's, with our settings in its words.
+
+import type { Socket } from 'node:net';
+import pg from 'pg';
+import { connectError } from './connect-errors.ts';
+import type { ResolvedSettings } from './settings.ts';
+
+/** A client that is not connected yet, on a socket of ours. Throws OperationalError where what its URL names cannot be read: certificates. */
+export function createClient(settings: ResolvedSettings, socket: Socket): pg.Client {
+  try {
+    const client = new pg.Client(clientConfig(settings, socket));
+    if (settings.password !== undefined) Object.assign(client, { password: settings.password }); // pg has the URL's, if only ''
+    return client;
+  } catch (error) {
+    throw connectError(error, 'the database server');
+  }
+}
+
+function clientConfig(settings: ResolvedSettings, socket: Socket): pg.ClientConfig {
+  const { url, host, port, user, password, database, ssl, applicationName, connectTimeout, sessionSettings } = settings;
+  const options = Object.entries(sessionSettings).map(([key, value]) => `-c ${key}=${escapeOption(String(value))}`);
+  return {
+    ...(url !== undefined && { connectionString: url }),
+    ...(host !== undefined && { host }),
+    ...(port !== undefined && { port }),
+    ...(user !== undefined && { user }),
+    ...(password !== undefined && { password }),
+    ...(database !== undefined && { database }),
+    ...(ssl !== undefined && { ssl }),
+    ...(options.length > 0 && { options: options.join(' ') }),
+    fallback_application_name: typeof applicationName === 'function' ? applicationName() : applicationName,
+    connectionTimeoutMillis: connectTimeout,
+    keepAlive: true,
+    stream: () => socket,
+  };
+}
+
+/** A value within the startup parameter `options`: blanks end it there. */
+function escapeOption(value: string): string {
+  return value.replace(/[\\\s]/g, (character) => `\\${character}`);
+}

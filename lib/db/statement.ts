@@ -1,0 +1,27 @@
+// A statement, and what it gives.
+
+/** A statement for `query`. */
+export interface Statement {
+  text: string;
+  values?: readonly unknown[] | undefined;
+  /** Of the query in errors and, where it is prepared, of the prepared statement. */
+  name?: string | undefined;
+}
+
+/** How a statement is sent. */
+export interface SendOptions {
+  /** Prepare it under its name, and use it again. Default false. */
+  prepare?: boolean;
+  /** For the answer, in ms. 0, the default: no bound. */
+  timeout?: number;
+}
+
+/** What a statement gives. */
+export interface QueryResult<Row> {
+  rows: Row[];
+  /** Rows given, or changed; null for statements that count none. */
+  rowCount: number | null;
+  /** `SELECT`, `UPDATE`, ... */
+  command: string;
+  fields: { name: string; dataTypeID: number }[];
+}
