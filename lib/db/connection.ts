@@ -57,7 +57,9 @@ export class Connection implements ConnectionInfo {
   #open = false;
   #closing: Promise<void> | undefined;
   #running: Promise<unknown> | undefined;
-  #cancelling: Promise<void> | undefined;
+  #cancelling: Promise<void> | undefined; // until the server has heard of it
+  #stopping: Promise<void> | undefined; // until what ran is over
+  #onStopped: (() => void) | undefined;
 
   /** Resolves when it is ready. Rejects with OperationalError CONNECT_FAILED. */
   static async open(settings: ResolvedSettings): Promise<Connection> {
@@ -164,6 +166,7 @@ export class Connection implements ConnectionInfo {
     } finally {
       clearTimeout(timer);
       this.#running = undefined;
+      this.#onStopped?.();
     }
   }
 
@@ -179,7 +182,14 @@ export class Connection implements ConnectionInfo {
   stop(): Promise<void> {
     if (this.#running === undefined || this.ownerPid !== process.pid) return Promise.resolve();
     this.tainted = true;
-    return (this.#cancelling ??= this.#stop(this.#running).finally(() => (this.#cancelling = undefined)));
+    this.#cancelling ??= this.#cancel(this.#running).finally(() => (this.#cancelling = undefined));
+    this.#stopping ??= new Promise((resolve) => {
+      this.#onStopped = () => {
+        this.#onStopped = this.#stopping = undefined;
+        resolve();
+      };
+    });
+    return this.#stopping;
   }
 
   /** Stop what runs, say goodbye and close. Idempotent; never rejects. */
@@ -232,7 +242,7 @@ export class Connection implements ConnectionInfo {
     );
   }
 
-  async #stop(running: Promise<unknown>): Promise<void> {
+  async #cancel(running: Promise<unknown>): Promise<void> {
     const { host, port, ssl } = this.#client;
     const { processID = 0, secretKey = 0 } = this.#client as unknown as BackendKey;
     const cut = setTimeout(() => this.#end(), CANCEL);
