@@ -8,6 +8,7 @@ import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
 import { Lane, type Patience } from './lane.ts';
 
 const RETRYABLE: ReadonlySet<unknown> = new Set(['40001', '40P01']); // serialization_failure, deadlock_detected
+const ISOLATIONS: ReadonlySet<string> = new Set(['read committed', 'repeatable read', 'serializable']);
 const ABORTED = '25P02'; // in_failed_sql_transaction
 
 /** The checkout that it runs in. */
@@ -136,6 +137,10 @@ export function isRetryable(error: unknown): boolean {
 }
 
 function begin({ isolation, readOnly, deferrable }: TransactionOptions): string {
+  if (isolation !== undefined && !ISOLATIONS.has(isolation)) {
+    const text = `isolation is one of ${[...ISOLATIONS].join(', ')}`; // what is given goes into a statement
+    throw new ProgrammingError(text, { code: 'TRANSACTION_OPTIONS' });
+  }
   return [
     'BEGIN',
     isolation !== undefined && `ISOLATION LEVEL ${isolation.toUpperCase()}`,

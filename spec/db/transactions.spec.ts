@@ -168,6 +168,14 @@ describe('a transaction', () => {
   });
 });
 
+test('an isolation that is none is refused before anything is sent: it would be part of a statement', async () => {
+  await connections.scope(async () => {
+    const isolation = 'serializable; CREATE TABLE injected ()' as 'serializable';
+    await expect(db.transaction(() => 1, { isolation })).rejects.toMatchObject({ code: 'TRANSACTION_OPTIONS' });
+    expect((await db.query("SELECT to_regclass('injected') AS table")).rows).toEqual([{ table: null }]);
+  });
+});
+
 describe('what is asked for in a transaction', () => {
   test('without waiting is done before COMMIT', async () => {
     await scope(() =>
