@@ -73,7 +73,7 @@ test('8 at once: one applies, the others find nothing to do', async () => {
 
 test.each<[what: string, args: string[], environ: Record<string, string> | undefined, message: RegExp]>([
   ['without a database', [], { DATABASE_URL: '' }, /^postfork: which database\? Set DATABASE_URL, or give --database/],
-  ['with a URL that is none', ['-d', 'mysql://secret'], undefined, /its URL is not like postgres:/],
+  ['with a URL that is none', ['-d', 'mysql://secret'], undefined, /url is like postgres:/],
   ['where nobody answers', ['-d', 'postgres://u:secret@127.0.0.1:1/x'], undefined, /no connection to 127\.0\.0\.1:1/],
   ['without a folder', ['nowhere'], undefined, /^postfork: nowhere: ENOENT/],
   ['with nothing to apply', ['--no-builtin'], undefined, /nothing to apply/],

@@ -120,7 +120,7 @@ describe('its port', () => {
   });
 
   test('is another one where somebody has taken the first choice', async () => {
-    const random = jest.spyOn(Math, 'random').mockReturnValueOnce((taken - 20_000) / 12_000);
+    const random = jest.spyOn(Math, 'random').mockReturnValueOnce((taken - 20_000 + 0.5) / 12_000);
     const server = await PostgresServer.create();
     random.mockRestore();
     expect(server.log).toContain(`could not create listen socket for "127.0.0.1"`);

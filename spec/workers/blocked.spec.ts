@@ -17,7 +17,7 @@ describe.each(METHODS)('workers that are stuck, %s', (method) => {
   });
 
   test('a worker in an endless loop is killed with its stack in the log, and only its own requests fail', async () => {
-    await app.start({}, '--worker-timeout', '1000');
+    await app.start({}, '--worker-timeout', '3000'); // a busy machine has to answer the others within it
     const nginx = await app.nginx();
     load = new Load([...ways(2, nginx, await app.lighttpd()), ...directly(app, 2)]);
     await load.answered(50);
@@ -27,9 +27,9 @@ describe.each(METHODS)('workers that are stuck, %s', (method) => {
     const blocked = post(nginx, '/blocked/blocked');
     const pid = await app.begun('blocked');
     // Some clients have their request in the blocked worker; the others go on, by the other one, before it is killed.
-    const meanwhile = await load.answered(50, (answer) => answer.from > from && answer.pid !== pid);
+    const meanwhile = await load.answered(20, (answer) => answer.from > from && answer.pid !== pid);
     expect(app.logged(/event loop has not turned/g)).toBe(0);
-    await app.arbiter.says(/event loop has not turned for 1 s: killed/);
+    await app.arbiter.says(/event loop has not turned for 3 s: killed/);
     await app.serving();
     const to = performance.now();
     expect(meanwhile.to).toBeLessThan(to);
