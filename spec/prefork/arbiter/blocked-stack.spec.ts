@@ -111,7 +111,12 @@ describe('the stack of a blocked worker', () => {
 
   test('of a worker that runs no JavaScript is not to be had, and it is not stopped later', async () => {
     const worker = await start('idle');
-    await until('it sleeps', () => processState(worker.pid)?.state === 'S'); // what said that it is ready is still JavaScript
+    // What said that it is ready is still JavaScript, and may be kept waiting in between: a look at it is not enough.
+    let asleep = 0;
+    await until('it sleeps', () => {
+      asleep = processState(worker.pid)?.state === 'S' ? asleep + 1 : 0;
+      return asleep === 20;
+    });
     expect(await blockedStack({ ...worker, timeout: SHORT })).toBeUndefined();
     const heard = worker.says(/^heard/);
     worker.child.stdin.write('this\n');
