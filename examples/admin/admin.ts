@@ -1,7 +1,7 @@
 // The admin pages, for staff: users, sessions and notes, and the lives of the database connections.
 
-import { Application, type HttpRequest } from 'postfork';
-import { requireStaff, type User } from 'postfork/auth';
+import { Application, type HttpRequest, type HttpResponse } from 'postfork';
+import { requireStaff, type AnonymousUser, type User } from 'postfork/auth';
 import { connections, db, type DatabaseSettings } from 'postfork/db';
 import type { ConnectionLives } from './connection-lives.ts';
 import { connectionsPage, type Backend } from './connections-page.ts';
@@ -20,6 +20,10 @@ interface UserRow {
 /** To be mounted at /admin. */
 export function adminApplication(lives: ConnectionLives, settings: DatabaseSettings): Application {
   const admin = new Application();
+  admin.use(async (request, next) => {
+    const response = await next(request);
+    return response.status === 403 ? forbiddenPage(await request.user) : response;
+  });
   // has_permission of the thread's trace: session -> user -> is_staff, by one query.
   admin.use(requireStaff({ loginUrl: '/login' }));
 
@@ -72,6 +76,16 @@ export function adminApplication(lives: ConnectionLives, settings: DatabaseSetti
     return connectionsPage({ user, lives: lives.all, backends, stats, settings, all: request.query.has('all') });
   });
   return admin;
+}
+
+/** For who is not staff: with the way out, where another user can log in. */
+function forbiddenPage(user: User | AnonymousUser): HttpResponse {
+  const answer = page(
+    { path: '/admin', title: '403 Forbidden', user },
+    html`<p>You are <strong>${user.username}</strong>, who is not staff. Log out, and log in as somebody who is.</p>`,
+  );
+  answer.status = 403;
+  return answer;
 }
 
 function noteRow({ id, text, author, created_at }: Note): (string | Html)[] {

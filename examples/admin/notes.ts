@@ -23,7 +23,7 @@ const MAX_LENGTH = 500; // as the table's CHECK
 /** The newest first, 100 at most. */
 export async function listNotes(): Promise<Note[]> {
   const { rows } = await db.query<Note>(
-    'SELECT id, text, author, created_at FROM notes ORDER BY id DESC LIMIT 100',
+    'SELECT id, text, author, created_at FROM example_notes ORDER BY id DESC LIMIT 100',
     [],
     { name: 'notes' },
   );
@@ -33,7 +33,7 @@ export async function listNotes(): Promise<Note[]> {
 /** The last five. */
 export async function listLog(): Promise<LogEntry[]> {
   const { rows } = await db.query<LogEntry>(
-    'SELECT action, text, author, at FROM note_log ORDER BY id DESC LIMIT 5',
+    'SELECT action, text, author, at FROM example_note_log ORDER BY id DESC LIMIT 5',
     [],
     { name: 'log of notes' },
   );
@@ -47,7 +47,7 @@ export async function addNote(text: string, author: string): Promise<void> {
     throw new HttpError(400, `a note has 1 to ${MAX_LENGTH} characters`);
   }
   await db.transaction(async () => {
-    await db.query('INSERT INTO notes (text, author) VALUES ($1, $2)', [trimmed, author], { name: 'add note' });
+    await db.query('INSERT INTO example_notes (text, author) VALUES ($1, $2)', [trimmed, author], { name: 'add note' });
     await log('added', trimmed, author);
   });
 }
@@ -56,7 +56,7 @@ export async function addNote(text: string, author: string): Promise<void> {
 export async function deleteNote(id: string, author: string): Promise<void> {
   if (!/^\d{1,18}$/.test(id)) throw new HttpError(404);
   await db.transaction(async () => {
-    const { rows } = await db.query<{ text: string }>('DELETE FROM notes WHERE id = $1 RETURNING text', [id], {
+    const { rows } = await db.query<{ text: string }>('DELETE FROM example_notes WHERE id = $1 RETURNING text', [id], {
       name: 'delete note',
     });
     if (rows[0] === undefined) throw new HttpError(404);
@@ -65,7 +65,7 @@ export async function deleteNote(id: string, author: string): Promise<void> {
 }
 
 async function log(action: LogEntry['action'], text: string, author: string): Promise<void> {
-  await db.query('INSERT INTO note_log (action, text, author) VALUES ($1, $2, $3)', [action, text, author], {
+  await db.query('INSERT INTO example_note_log (action, text, author) VALUES ($1, $2, $3)', [action, text, author], {
     name: 'log note',
   });
 }

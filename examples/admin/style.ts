@@ -28,7 +28,7 @@ const STYLE = `
   table { border-collapse: collapse; width: 100% }
   th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line) }
   th { font-weight: 600; color: var(--dim); font-size: .9rem; white-space: nowrap }
-  td { overflow-wrap: anywhere; min-width: 4rem } td:last-child, th:last-child { padding-right: 0 } .short { white-space: nowrap }
+  td { overflow-wrap: anywhere; min-width: 5.5rem } td:last-child, th:last-child { padding-right: 0 } .short { white-space: nowrap }
   td form { text-align: right }
   @media (max-width: 40rem) {
     thead { display: none } table, tbody { display: block }
@@ -39,7 +39,7 @@ const STYLE = `
   code { font-size: .92em }
   input { font: inherit; color: inherit; background: var(--back); border: 1px solid var(--line); border-radius: .4rem;
     padding: .4rem .6rem; width: 100% }
-  button { font: inherit; cursor: pointer; border: 1px solid var(--accent); border-radius: .4rem; padding: .35rem .9rem;
+  button { font: inherit; white-space: nowrap; cursor: pointer; border: 1px solid var(--accent); border-radius: .4rem; padding: .35rem .9rem;
     background: var(--accent); color: var(--accent-text) }
   button.quiet { background: none; border-color: var(--line); color: var(--text); padding: .15rem .6rem }
   :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }

@@ -1,7 +1,7 @@
 // The process's log, by pino: lines for people on a terminal, JSON otherwise, on stderr or in a file.
 
 import { createRequire } from 'node:module';
-import { pino, type Logger } from 'pino';
+import { pino, stdSerializers, type Logger } from 'pino';
 import type { prettyFactory } from 'pino-pretty';
 import { LogDestination } from '../daemon/index.ts';
 
@@ -25,7 +25,7 @@ export function createLog({ level, file }: LogOptions): Log {
     ...(file === undefined && process.stderr.isTTY && { format: prettyFormat() }),
     dropped: (lines) => log.warn({ lines }, 'log lines were dropped: they could not be written in time'),
   });
-  const log = Object.assign(pino({ level }, destination), { destination });
+  const log = Object.assign(pino({ level, serializers: { err: serializeError } }, destination), { destination });
   process.once('exit', () => destination.flush());
   return log;
 }
@@ -39,6 +39,16 @@ export function reopen(log: Logger, ...destinations: readonly LogDestination[]):
       log.error({ err: error }, 'not reopened');
     }
   }
+}
+
+/** pino writes the messages of an error's causes behind its own; those that say the same say it once. */
+function serializeError(error: Error): unknown {
+  const { cause } = error;
+  const serialized = stdSerializers.err(error);
+  if (cause instanceof Error && cause.message === error.message && serialized.message !== error.message) {
+    serialized.message = error.message;
+  }
+  return serialized;
 }
 
 /** For people. Loaded where it is wanted: no worker does. */

@@ -13,12 +13,13 @@ const postgres = postgresServer();
 const blocks = (page: string): string[] =>
   [...readFileSync(join(root, page), 'utf8').matchAll(/^```js\n([^]*?)^```$/gm)].map(([, code]) => code as string);
 
-/** Run a module that has this code in it; what it prints. Within the repository, so that `postfork` is this package. */
-async function run(code: string): Promise<string> {
+/** Run a module that has this code in it, beside an app.mjs; what it prints. Within the repository, so that `postfork` is this package. */
+async function run(code: string, app = ''): Promise<string> {
   const folder = mkdtempSync(join(root, '.example-'));
   try {
     const path = join(folder, 'example.mjs');
     writeFileSync(path, code);
+    writeFileSync(join(folder, 'app.mjs'), app);
     const child = spawn(process.execPath, [path], {
       cwd: root,
       timeout: 15_000,
@@ -44,9 +45,8 @@ async function ask(code: string, requests: readonly unknown[]): Promise<string[]
 }
 
 beforeAll(async () => {
-  await postgres.admin('CREATE TABLE notes (id int GENERATED ALWAYS AS IDENTITY, title text)');
-  await postgres.admin('CREATE TABLE counts (notes int)');
-  await postgres.admin('INSERT INTO counts VALUES (0)');
+  const [, sql = ''] = /^```sql\n([^]*?)^```$/m.exec(readFileSync(join(root, 'docs/databases.md'), 'utf8')) ?? [];
+  await postgres.admin(sql);
 });
 
 test('docs/databases.md: an application', async () => {
@@ -70,6 +70,19 @@ test('docs/databases.md: a scope', async () => {
   await postgres.admin('TRUNCATE notes');
   const [, code = ''] = blocks('docs/databases.md');
   expect(await run(code)).toBe('0 notes\n');
+});
+
+test('docs/databases.md: parsers of values', async () => {
+  const [, , code = ''] = blocks('docs/databases.md');
+  const asking = `
+    import { connections, db } from 'postfork/db';
+    console.log((await connections.scope(() => db.query('SELECT 7::int8 AS n'))).rows[0].n === 7);`;
+  expect(await run(code + asking)).toBe('true\n');
+});
+
+test('docs/databases.md: a test of an application', async () => {
+  const [app = '', , , code = ''] = blocks('docs/databases.md');
+  expect(await run(code, app)).toMatch(/^ok 1 - a note is made$|✔ a note is made/m);
 });
 
 test('docs/auth.md: users, login, the admin page, logout', async () => {

@@ -61,14 +61,14 @@ test('a note is text, whatever is in it; it is added, logged and deleted', async
     .filter({ has: page.getByRole('button') });
   expect(await row.getByRole('cell').first().innerText()).toBe(note);
   expect(await page.locator('td b, td script').count()).toBe(0);
-  expect(await postgres.admin('SELECT text, author FROM notes ORDER BY id DESC LIMIT 1')).toEqual([
+  expect(await postgres.admin('SELECT text, author FROM example_notes ORDER BY id DESC LIMIT 1')).toEqual([
     { text: note, author: 'admin' },
   ]);
 
   await row.getByRole('button', { name: 'Delete' }).click();
   expect(pathOf(page)).toBe('/admin');
   expect(await row.count()).toBe(0);
-  expect(await postgres.admin('SELECT action, text FROM note_log ORDER BY id DESC LIMIT 2')).toEqual([
+  expect(await postgres.admin('SELECT action, text FROM example_note_log ORDER BY id DESC LIMIT 2')).toEqual([
     { action: 'deleted', text: note },
     { action: 'added', text: note },
   ]);

@@ -83,14 +83,14 @@ describe('with CONN_MAX_AGE=0', () => {
     expect((await visit.post(path, fields, headers)).status).toBe(403);
     expect(visit.cookie).toBe(before);
     expect(await (await visit.get('/')).text()).toContain('<strong>admin</strong>');
-    expect(await postgres.admin("SELECT 1 FROM notes WHERE text = 'forged'")).toEqual([]);
+    expect(await postgres.admin("SELECT 1 FROM example_notes WHERE text = 'forged'")).toEqual([]);
   });
 
   test('a stranger adds no note, a visitor neither', async () => {
     expect((await visit.post('/admin/notes', { text: 'strange' })).status).toBe(401);
     await visit.logIn('visitor');
     expect((await visit.post('/admin/notes', { text: 'strange' })).status).toBe(403);
-    expect(await postgres.admin("SELECT 1 FROM notes WHERE text = 'strange'")).toEqual([]);
+    expect(await postgres.admin("SELECT 1 FROM example_notes WHERE text = 'strange'")).toEqual([]);
   });
 
   test.each([
@@ -107,13 +107,13 @@ describe('with CONN_MAX_AGE=0', () => {
 
   test('a note that cannot be logged is not deleted either: it is one transaction', async () => {
     await visit.logIn('admin');
-    await postgres.admin("INSERT INTO notes (text, author) VALUES ('kept', 'spec')");
-    await postgres.admin('ALTER TABLE note_log RENAME TO note_log_gone');
-    const [note] = await postgres.admin<{ id: string }>("SELECT id FROM notes WHERE text = 'kept'");
+    await postgres.admin("INSERT INTO example_notes (text, author) VALUES ('kept', 'spec')");
+    await postgres.admin('ALTER TABLE example_note_log RENAME TO example_note_log_gone');
+    const [note] = await postgres.admin<{ id: string }>("SELECT id FROM example_notes WHERE text = 'kept'");
     const { status } = await visit.post(`/admin/notes/${note?.id}/delete`, {});
-    await postgres.admin('ALTER TABLE note_log_gone RENAME TO note_log');
+    await postgres.admin('ALTER TABLE example_note_log_gone RENAME TO example_note_log');
     expect(status).toBe(500);
-    expect(await postgres.admin("SELECT text FROM notes WHERE text = 'kept'")).toEqual([{ text: 'kept' }]);
+    expect(await postgres.admin("SELECT text FROM example_notes WHERE text = 'kept'")).toEqual([{ text: 'kept' }]);
   });
 
   test('a stranger for the home page costs no query, and no page leaves a connection behind', async () => {
@@ -205,14 +205,14 @@ describe('with another CONN_MAX_AGE', () => {
 });
 
 test('a second setup gives the users new passwords, and keeps what is there', async () => {
-  await postgres.admin("INSERT INTO notes (text, author) VALUES ('there', 'spec')");
+  await postgres.admin("INSERT INTO example_notes (text, author) VALUES ('there', 'spec')");
   const again = await setUpAdmin(postgres.url());
   expect(again.admin).not.toBe(logins.admin);
   expect(await postgres.admin('SELECT username, is_staff FROM postfork_users ORDER BY 1')).toEqual([
     { username: 'admin', is_staff: true },
     { username: 'visitor', is_staff: false },
   ]);
-  expect(await postgres.admin("SELECT text FROM notes WHERE text = 'there'")).toEqual([{ text: 'there' }]);
+  expect(await postgres.admin("SELECT text FROM example_notes WHERE text = 'there'")).toEqual([{ text: 'there' }]);
   logins = again;
 }, 30_000);
 
