@@ -18,6 +18,8 @@ export interface SessionChanges {
   readonly set: Readonly<Record<string, unknown>>;
   readonly deleted: readonly string[];
   readonly user: User | undefined;
+  /** Whether the user has come by this request: else the row has it, with what may be a newer hash. */
+  readonly signedIn: boolean;
   /** Seconds from now. */
   readonly maxAge: number;
 }
@@ -69,11 +71,12 @@ export async function insertSession(token: string, { set, user, maxAge }: Sessio
  * session is there no more, or has another token: it is not brought back.
  */
 export async function updateSession(token: string, nextToken: string, changes: SessionChanges): Promise<boolean> {
-  const { cleared, set, deleted, user, maxAge } = changes;
+  const { cleared, set, deleted, user, signedIn, maxAge } = changes;
   const { rowCount } = await db.query(
     `UPDATE postfork_sessions
      SET key = $2, data = (CASE WHEN $3::boolean THEN '{}'::jsonb ELSE data END || $4::jsonb) - $5::text[],
-       user_id = $6, user_hash = $7, expires_at = now() + make_interval(secs => $8)
+       user_id = CASE WHEN $9::boolean THEN $6 ELSE user_id END, user_hash = CASE WHEN $9 THEN $7 ELSE user_hash END,
+       expires_at = now() + make_interval(secs => $8)
      WHERE key = $1 AND expires_at > now()`,
     [
       keyOf(token),
@@ -84,6 +87,7 @@ export async function updateSession(token: string, nextToken: string, changes: S
       user?.id ?? null,
       user ? User.hashOf(user) : null,
       maxAge,
+      signedIn,
     ],
     { name: 'postfork: update session' },
   );

@@ -18,6 +18,7 @@ export class Session {
   #user: User | undefined;
   #cleared = false;
   #rotated = false;
+  #signedIn = false;
   #destroyed = false;
   #sealed = false;
 
@@ -100,6 +101,7 @@ export class Session {
   signIn(user: User): void {
     if (this.#user !== undefined && this.#user.id !== user.id) this.clear();
     this.rotate();
+    this.#signedIn = true;
     this.#user = user;
   }
 
@@ -131,7 +133,7 @@ export class Session {
   async save(maxAge: number, always: boolean): Promise<string | undefined> {
     const set = Object.fromEntries([...this.#values].filter(([name]) => this.#changed.has(name)));
     const deleted = [...this.#changed].filter((name) => !this.#values.has(name));
-    const changes = { cleared: this.#cleared, set, deleted, user: this.#user, maxAge };
+    const changes = { cleared: this.#cleared, set, deleted, user: this.#user, signedIn: this.#signedIn, maxAge };
     if (this.#token === undefined) {
       if (this.#values.size === 0 && this.#user === undefined) return undefined;
       const token = newToken(); // never one that the client has thought of

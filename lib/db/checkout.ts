@@ -10,9 +10,8 @@ import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
 import { Lane, type Patience } from './lane.ts';
 import { onlyReads } from './session-state.ts';
 import { isSessionless } from './settings.ts';
-import { isRetryable, Transaction, type TransactionHost } from './transaction.ts';
+import { isRetryable, rollBack, Transaction, type TransactionHost } from './transaction.ts';
 
-const ROLLBACK = 5000; // ms
 const FIRST_RETRY = 10; // ms on average, doubled with each
 const LONGEST_RETRY = 1000;
 const CANCELED = '57014'; // query_canceled
@@ -46,6 +45,10 @@ export class Checkout implements Executor, TransactionHost {
     this.#parts = parts;
     this.patience = patienceOf(parts.settings.acquireTimeout);
     this.#sessionless = isSessionless(parts.settings);
+  }
+
+  get timeout(): number {
+    return this.#parts.settings.queryTimeout;
   }
 
   get ended(): boolean {
@@ -91,7 +94,7 @@ export class Checkout implements Executor, TransactionHost {
     if (this.#sessionless) this.#refuseState(statement);
     else if (!connection.tainted) connection.tainted = this.#parts.states.of(statement.text) !== undefined;
     const prepare = settings.pooler !== 'transaction';
-    const answer = connection.query<Row>(statement, { prepare, timeout: settings.queryTimeout });
+    const answer = connection.query<Row>(statement, { prepare, timeout: statement.timeout ?? this.timeout });
     return settings.cancelOnAbort ? this.#abortable(answer, statement) : answer;
   }
 
@@ -276,11 +279,6 @@ export class Checkout implements Executor, TransactionHost {
       }
     }
   }
-}
-
-/** Never rejects: where it fails the connection is cut, and the server rolls back by itself. */
-async function rollBack(connection: Connection): Promise<void> {
-  await connection.query({ text: 'ROLLBACK' }, { timeout: ROLLBACK }).catch(() => connection.close());
 }
 
 function patienceOf(timeout: number): Patience {

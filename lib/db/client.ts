@@ -5,6 +5,8 @@ import pg from 'pg';
 import { connectError } from './connect-errors.ts';
 import type { ResolvedSettings } from './settings.ts';
 
+const KEEP_ALIVE = 60_000; // ms of silence before TCP asks whether the server is there: the system's two hours are long for LISTEN
+
 /** A client that is not connected yet, on a socket of ours. Throws OperationalError where what its URL names cannot be read: certificates. */
 export function createClient(settings: ResolvedSettings, socket: Socket): pg.Client {
   try {
@@ -31,6 +33,7 @@ function clientConfig(settings: ResolvedSettings, socket: Socket): pg.ClientConf
     fallback_application_name: typeof applicationName === 'function' ? applicationName() : applicationName,
     connectionTimeoutMillis: connectTimeout,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE,
     stream: () => socket,
   };
 }

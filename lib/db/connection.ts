@@ -13,6 +13,8 @@ import type { QueryResult, SendOptions, Statement } from './statement.ts';
 
 const GOODBYE = 5000; // ms that the server has to close a connection that was ended
 const CANCEL = 2000; // ms that it has to take a cancel request, and to stop what runs
+// Prepared statements that the server does not run any more: their result is another one since ALTER TABLE, or their name is unknown.
+const STALE = /^(?:0A000|26000)$/;
 
 /** What can be told of a connection. */
 export interface ConnectionInfo {
@@ -56,10 +58,11 @@ export class Connection implements ConnectionInfo {
   readonly #openedBy: string;
   #open = false;
   #closing: Promise<void> | undefined;
-  #running: Promise<unknown> | undefined;
+  #running = false;
   #cancelling: Promise<void> | undefined; // until the server has heard of it
   #stopping: Promise<void> | undefined; // until what ran is over
   #onStopped: (() => void) | undefined;
+  #cut: NodeJS.Timeout | undefined; // of what does not stop
 
   /** Resolves when it is ready. Rejects with OperationalError CONNECT_FAILED. */
   static async open(settings: ResolvedSettings): Promise<Connection> {
@@ -101,7 +104,7 @@ export class Connection implements ConnectionInfo {
 
   /** Whether a statement runs. */
   get busy(): boolean {
-    return this.#running !== undefined;
+    return this.#running;
   }
 
   /** Seconds since it was opened, by a clock that is not set. */
@@ -150,22 +153,25 @@ export class Connection implements ConnectionInfo {
     };
     const timer = timeout > 0 ? setTimeout(expire, timeout) : undefined;
     try {
-      const result = await (this.#running = work(this.#client));
+      this.#running = true;
+      const result = await work(this.#client);
       if (!this.#isReady) await this.#ready(); // of COPY
       if (this.#cancelling !== undefined) await this.#cancelling; // so that it does not hit the next one
       return Array.isArray(result) ? (result.at(-1) as T) : result;
     } catch (thrown) {
       if (!this.#isReady) await this.#ready();
-      await this.#cancelling;
+      if (this.#cancelling !== undefined) await this.#cancelling;
       const error = this.#errorOf(thrown, context);
       if (isFatal(error)) this.#fail();
       else if (error.sqlstate === undefined || !/^2[23]/.test(error.sqlstate)) this.suspect = true;
+      if (STALE.test(error.sqlstate ?? '')) this.tainted = true;
       if (!expired) throw error;
       const text = `no answer within ${timeout} ms; the statement was cancelled`;
       throw new OperationalError(text, { code: 'QUERY_TIMEOUT', queryName: context.queryName, cause: error });
     } finally {
       clearTimeout(timer);
-      this.#running = undefined;
+      clearTimeout(this.#cut);
+      this.#running = false;
       this.#onStopped?.();
     }
   }
@@ -180,10 +186,11 @@ export class Connection implements ConnectionInfo {
    * a cancel that comes late would hit the next statement. Never rejects.
    */
   stop(): Promise<void> {
-    if (this.#running === undefined || this.ownerPid !== process.pid) return Promise.resolve();
+    if (!this.#running || this.ownerPid !== process.pid) return Promise.resolve();
     this.tainted = true;
-    this.#cancelling ??= this.#cancel(this.#running).finally(() => (this.#cancelling = undefined));
     this.#stopping ??= new Promise((resolve) => {
+      this.#cut = setTimeout(() => this.#end(), CANCEL);
+      this.#cancelling = this.#cancel();
       this.#onStopped = () => {
         this.#onStopped = this.#stopping = undefined;
         resolve();
@@ -242,13 +249,12 @@ export class Connection implements ConnectionInfo {
     );
   }
 
-  async #cancel(running: Promise<unknown>): Promise<void> {
+  /** Resolves when the server has heard of it, or cannot. */
+  async #cancel(): Promise<void> {
     const { host, port, ssl } = this.#client;
     const { processID = 0, secretKey = 0 } = this.#client as unknown as BackendKey;
-    const cut = setTimeout(() => this.#end(), CANCEL);
     await cancelRequest({ host, port, ssl: ssl as boolean, processId: processID, secretKey }, CANCEL).catch(() => {});
-    await Promise.race([running, this.closed]).catch(() => {});
-    clearTimeout(cut);
+    this.#cancelling = undefined;
   }
 
   async #close(): Promise<void> {

@@ -5,7 +5,7 @@ import type { DatabaseLog } from './database-parts.ts';
 import { discardInheritedConnections } from './connection.ts';
 import { runInScope } from './context.ts';
 import { InterfaceError } from './errors.ts';
-import { checkConnectionLimit } from './limits.ts';
+import { checkConnectionLimits } from './limits.ts';
 import { Scope, type Abortable } from './scope.ts';
 import { resolveSettings, type DatabaseSettings, type ResolvedSettings } from './settings.ts';
 import type { StoreStats } from './store.ts';
@@ -33,7 +33,8 @@ export class Connections {
   /** See `configureDatabases`. */
   configure(databases: Databases, { log = CONSOLE }: ConfigureOptions): this {
     if (this.#settings !== undefined) {
-      const text = 'configureDatabases() was called before: once in a process, where the application is made';
+      const text =
+        'configureDatabases() was called before, or a database was used before it: once in a process, where the application is made';
       throw new InterfaceError(text, { code: 'NOT_CONFIGURED' });
     }
     this.#settings = resolveAll(databases);
@@ -95,7 +96,8 @@ export class Connections {
 
   /** Warn where so many workers may open more connections than the servers take. Nobody waits for it. */
   checkLimits(workers: number): void {
-    for (const alias of this.aliases) void checkConnectionLimit(this.get(alias).parts, workers);
+    const databases = this.aliases.map((alias) => this.get(alias).parts);
+    void checkConnectionLimits(databases, workers);
   }
 
   /** The connections of this process by alias, in numbers. */

@@ -61,7 +61,8 @@ export async function* copyTo(
   }
 }
 
-async function* pieces({ stream, connection, done }: Copying): AsyncGenerator<Buffer, void, undefined> {
+async function* pieces(copying: Copying): AsyncGenerator<Buffer, void, undefined> {
+  const { stream, connection, done } = copying;
   let whole = false;
   try {
     for await (const piece of stream.iterator({ destroyOnReturn: false })) yield piece as Buffer;
@@ -70,7 +71,7 @@ async function* pieces({ stream, connection, done }: Copying): AsyncGenerator<Bu
     // `done` has it, as an error of PEP 249
     whole = true;
   } finally {
-    if (!whole) {
+    if (!whole && !copying.isOver) {
       stream.on('error', () => {}).resume();
       await connection.stop();
       await done.catch(() => {});
@@ -82,7 +83,9 @@ async function* pieces({ stream, connection, done }: Copying): AsyncGenerator<Bu
 interface Copying {
   stream: Readable;
   connection: Connection;
-  /** Rejects with what went wrong. The connection is taken until then. */
+  /** Whether the last piece was taken: the connection may be another one's by now. */
+  isOver: boolean;
+  /** Rejects with what went wrong. */
   done: Promise<unknown>;
 }
 
@@ -92,14 +95,16 @@ function open(executor: Executor, text: string, options: CopyOptions): Promise<C
       connection.run(
         (client) => {
           const stream = client.query(copyOut(text));
-          resolve({
+          const copying: Copying = {
             stream,
             connection,
+            isOver: false,
             get done() {
               return done;
             },
-          });
-          return finished(stream);
+          };
+          resolve(copying);
+          return finished(stream).finally(() => (copying.isOver = true));
         },
         { queryName: options.name },
       ),

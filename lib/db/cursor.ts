@@ -33,7 +33,8 @@ export async function* cursor<Row>(
     executor.run(async (connection) => {
       home ??= connection;
       if (connection !== home) throw lost(new Error('the cursor was on another connection'), name);
-      return (await connection.query<Row>({ text: statement, values: params, name })).rows;
+      const { timeout } = executor;
+      return (await connection.query<Row>({ text: statement, values: params, name }, { timeout })).rows;
     });
   const hold = executor.inTransaction ? '' : ' WITH HOLD';
   let there = false;

@@ -17,7 +17,7 @@ import { Listener } from './listener.ts';
 import type { Listening, ListenOptions } from './listening.ts';
 import type { Scope } from './scope.ts';
 import { SessionStates } from './session-state.ts';
-import type { ResolvedSettings } from './settings.ts';
+import { TIMEOUT, type ResolvedSettings } from './settings.ts';
 import { withCaller } from './stack.ts';
 import { ConnectionStore } from './store.ts';
 
@@ -27,6 +27,8 @@ export interface QueryOptions {
    * name is always the same text. Behind a pooler in transaction mode it is a name only.
    */
   name?: string;
+  /** For the answer, in ms, instead of `queryTimeout`. 0: no bound. */
+  timeout?: number;
 }
 
 /** What a database is, once it is configured. */
@@ -59,9 +61,12 @@ export class Database {
     params?: readonly unknown[],
     options: QueryOptions = {},
   ): Promise<QueryResult<Row>> {
-    const { name } = options;
+    const { name, timeout } = options;
+    if (timeout !== undefined && !TIMEOUT.holds(timeout)) {
+      return Promise.reject(new TypeError(`query: timeout is ${TIMEOUT.words}`));
+    }
     const values = params?.length === 0 ? undefined : params;
-    return this.#ask((executor) => executor.query<Row>({ text, values, name }));
+    return this.#ask((executor) => executor.query<Row>({ text, values, name, timeout }));
   }
 
   /**

@@ -26,4 +26,6 @@ export interface Executor {
   transaction<T>(fn: () => T | Promise<T>, options: TransactionOptions): Promise<T>;
   onCommit(hook: CommitHook): void;
   readonly inTransaction: boolean;
+  /** For each statement, in ms. 0: no bound. */
+  readonly timeout: number;
 }

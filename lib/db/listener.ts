@@ -10,6 +10,7 @@ import type { ResolvedSettings } from './settings.ts';
 const FIRST_RETRY = 100; // ms, doubled with each
 const LONGEST_RETRY = 5000;
 const COMMAND = 30_000; // ms that LISTEN may take
+const HAS_PASSWORD = /^\w+:\/\/[^/@]*:[^/]*@/;
 const LONGEST_NAME = 63; // bytes: the server cuts longer ones, and tells of them by what is left (PostgreSQL manual, 4.1.1)
 
 export interface ListenerLog {
@@ -29,7 +30,8 @@ export class Listener {
   constructor(settings: ResolvedSettings, log: ListenerLog) {
     const { directUrl, connectTimeout, applicationName, ssl } = settings;
     // The server itself where there is a pooler before it.
-    const direct = { url: directUrl, ssl, connectTimeout, applicationName, sessionSettings: {} };
+    const password = HAS_PASSWORD.test(directUrl ?? '') ? undefined : settings.password;
+    const direct = { url: directUrl, password, ssl, connectTimeout, applicationName, sessionSettings: {} };
     this.#settings = directUrl === undefined ? settings : ({ ...direct } as ResolvedSettings);
     this.#log = log;
   }

@@ -1,5 +1,6 @@
 // Listening: the notifications of one channel for one that listens, as they come.
 
+import { AsyncResource } from 'node:async_hooks';
 import { InterfaceError } from './errors.ts';
 
 export interface Notification {
@@ -30,6 +31,7 @@ const MAX_WAITING = 1000;
 export class Listening implements AsyncIterableIterator<Notification, undefined> {
   readonly channel: string;
   readonly #options: ListenOptions;
+  readonly #onReconnect: (() => void) | undefined;
   readonly #leave: () => Promise<void>;
   readonly #waiting: Notification[] = [];
   readonly #takers: Taker[] = [];
@@ -41,6 +43,8 @@ export class Listening implements AsyncIterableIterator<Notification, undefined>
   constructor(channel: string, options: ListenOptions, leave: () => Promise<void>) {
     this.channel = channel;
     this.#options = options;
+    // Called for the one that listens, in its scope or in none, not in that of who has had the connection opened.
+    this.#onReconnect = options.onReconnect && AsyncResource.bind(options.onReconnect);
     this.#leave = leave;
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -91,7 +95,7 @@ export class Listening implements AsyncIterableIterator<Notification, undefined>
 
   /** For the Listener. */
   reconnected(): void {
-    this.#options.onReconnect?.();
+    this.#onReconnect?.();
   }
 
   async #close(): Promise<void> {

@@ -13,7 +13,7 @@ const TEMPORARY =
 const TEMPORARY_NAME = /^(?:create|select|with)\b[\s\S]*\b(?:into\s+temp(?:orary)?\b|pg_temp\s*\.)/i;
 const LOCK = /\bpg_(?:try_)?advisory_lock(?:_shared)?\s*\(/i;
 // Its last argument says whether it is for the transaction only. Where that is not plainly `true` the session is changed.
-const SET_CONFIG = /\bset_config\s*\((?!(?:[^()]|\([^()]*\))*,\s*true\s*\))/i;
+const SET_CONFIG = /\bset_config\s*\((?![^()]*(?:\([^()]*\)[^()]*)*,\s*true\s*\))/i;
 
 const READ = /^(?:select|values|table|show|with|explain)\b/i;
 // In a statement that begins as a read; functions that change something are not known, but for these.

@@ -36,9 +36,12 @@ export interface DatabaseSettings {
 
   /** For a connection to be free, in ms. Then OperationalError ACQUIRE_TIMEOUT. Default 30,000. */
   acquireTimeout?: number;
-  /** For a connection to be made, in ms. Then OperationalError CONNECT_FAILED. Default 10,000. */
+  /** For a connection to be made, in ms, from 1 on. Then OperationalError CONNECT_FAILED. Default 10,000. */
   connectTimeout?: number;
-  /** For a statement, in ms: it is cancelled, and the error is OperationalError QUERY_TIMEOUT. 0: no bound. Default 0. */
+  /**
+   * For a statement, in ms: it is cancelled, and the error is OperationalError QUERY_TIMEOUT. 0: no bound. Not for COPY, whose pace is
+   * that of its source or reader. Default 0.
+   */
   queryTimeout?: number;
   /** Cancel the statement that runs when its request is aborted: the client or the web server has gone. Default false. */
   cancelOnAbort?: boolean;
@@ -118,7 +121,7 @@ export function resolveSettings(alias: string, given: DatabaseSettings | string)
   return resolved;
 }
 
-interface Rule {
+export interface Rule {
   holds(value: unknown): boolean;
   words: string;
 }
@@ -129,7 +132,10 @@ const ASKED: Rule = {
   words: 'a string, or a function that gives one',
 };
 const FLAG: Rule = { holds: (value) => typeof value === 'boolean', words: 'true or false' };
-const TIMEOUT: Rule = { holds: (value) => isWithin(value, 0, LONGEST), words: `a number of ms from 0 to ${LONGEST}` };
+export const TIMEOUT: Rule = {
+  holds: (value) => isWithin(value, 0, LONGEST),
+  words: `a number of ms from 0 to ${LONGEST}`,
+};
 const URL_OF_SERVER: Rule = {
   holds: (value) => typeof value === 'string' && isPostgresUrl(value),
   words: 'like postgres://user:password@host:5432/database, with %-codes for what is special in user and password',
@@ -167,7 +173,8 @@ const RULES: Readonly<Partial<Record<keyof DatabaseSettings, Rule>>> = {
     words: 'a whole number from 1 on',
   },
   acquireTimeout: TIMEOUT,
-  connectTimeout: TIMEOUT,
+  // To the driver 0 is no bound.
+  connectTimeout: { holds: (value) => isWithin(value, 1, LONGEST), words: `a number of ms from 1 to ${LONGEST}` },
   queryTimeout: TIMEOUT,
   connHealthChecks: FLAG,
   pool: FLAG,

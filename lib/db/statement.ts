@@ -6,6 +6,8 @@ export interface Statement {
   values?: readonly unknown[] | undefined;
   /** Of the query in errors and, where it is prepared, of the prepared statement. */
   name?: string | undefined;
+  /** For the answer, in ms, instead of `queryTimeout`. 0: no bound. */
+  timeout?: number | undefined;
 }
 
 /** How a statement is sent. */

@@ -58,6 +58,7 @@ export class ConnectionStore {
     if (this.#ownerPid !== process.pid) this.discardInherited();
     const kept = this.#idle.pop() ?? (this.#reserve() ? undefined : await this.#turn());
     if (kept === undefined) return this.#open();
+    const owner = this.#ownerPid;
     this.#examined.add(kept);
     try {
       if (await this.#isGood(kept, check)) return kept;
@@ -65,6 +66,7 @@ export class ConnectionStore {
     } finally {
       this.#examined.delete(kept);
     }
+    if (process.pid !== owner) throw kept.foreign(); // forked meanwhile: who waits is the parent's, and so is the place
     return this.#open();
   }
 

@@ -10,11 +10,14 @@ import { Lane, type Patience } from './lane.ts';
 const RETRYABLE: ReadonlySet<unknown> = new Set(['40001', '40P01']); // serialization_failure, deadlock_detected
 const ISOLATIONS: ReadonlySet<string> = new Set(['read committed', 'repeatable read', 'serializable']);
 const ABORTED = '25P02'; // in_failed_sql_transaction
+const ROLLBACK = 5000; // ms
 
 /** The checkout that it runs in. */
 export interface TransactionHost {
   readonly ended: boolean;
   readonly patience: Patience;
+  /** For each statement, in ms. 0: no bound. */
+  readonly timeout: number;
   /** Throws where nothing can be sent any more. */
   check(): void;
   send<Row>(connection: Connection, statement: Statement): Promise<QueryResult<Row>>;
@@ -27,6 +30,7 @@ export class Transaction implements Executor {
   readonly #host: TransactionHost;
   readonly #connection: Connection;
   readonly #lane: Lane = new Lane();
+  readonly timeout: number;
   readonly #depth: number;
   #hooks: CommitHook[] = [];
   #ended = false;
@@ -35,6 +39,7 @@ export class Transaction implements Executor {
   private constructor(host: TransactionHost, connection: Connection, depth: number) {
     this.#host = host;
     this.#connection = connection;
+    this.timeout = host.timeout;
     this.#depth = depth;
   }
 
@@ -58,13 +63,14 @@ export class Transaction implements Executor {
     }
     const savepoint = `postfork_${this.#depth + 1}`;
     return this.run(async (connection) => {
-      await connection.query({ text: `SAVEPOINT ${savepoint}` });
+      const { timeout } = this;
+      await connection.query({ text: `SAVEPOINT ${savepoint}` }, { timeout });
       const inner = new Transaction(this.#host, connection, this.#depth + 1);
       let result: T;
       try {
         result = await inner.#body(fn);
         this.#host.check(); // the scope may have ended in between
-        await connection.query({ text: `RELEASE SAVEPOINT ${savepoint}` });
+        await connection.query({ text: `RELEASE SAVEPOINT ${savepoint}` }, { timeout });
       } catch (error) {
         await inner.#undo(`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`);
         throw error instanceof PostgresError && error.sqlstate === ABORTED && !inner.#failed ? aborted(error) : error;
@@ -86,7 +92,8 @@ export class Transaction implements Executor {
     fn: () => T | Promise<T>,
     options: TransactionOptions,
   ): Promise<{ result: T; hooks: CommitHook[] }> {
-    await connection.query({ text: begin(options) });
+    const { timeout } = host;
+    await connection.query({ text: begin(options) }, { timeout });
     const transaction = new Transaction(host, connection, 0);
     let result: T;
     try {
@@ -96,7 +103,7 @@ export class Transaction implements Executor {
       await transaction.#undo('ROLLBACK');
       throw error;
     }
-    await commit(connection);
+    await commit(connection, timeout);
     return { result, hooks: transaction.#hooks };
   }
 
@@ -116,11 +123,10 @@ export class Transaction implements Executor {
     }
   }
 
-  /** Where it fails the connection is cut: the server rolls back by itself. */
   async #undo(text: string): Promise<void> {
     const connection = this.#connection;
     if (this.#host.ended || !connection.open) return; // the end of the scope does it
-    await connection.query({ text }).catch(() => connection.close());
+    await rollBack(connection, text);
   }
 
   #check(): void {
@@ -129,6 +135,11 @@ export class Transaction implements Executor {
     const text = 'this transaction has ended: wait for everything in it before its function returns';
     throw new InterfaceError(text, { code: 'TRANSACTION_ENDED' });
   }
+}
+
+/** Never rejects: where it fails the connection is cut, and the server rolls back by itself. */
+export async function rollBack(connection: Connection, text = 'ROLLBACK'): Promise<void> {
+  await connection.query({ text }, { timeout: ROLLBACK }).catch(() => connection.close());
 }
 
 /** Whether the same transaction may well succeed when it is tried again. */
@@ -152,13 +163,14 @@ function begin({ isolation, readOnly, deferrable }: TransactionOptions): string 
 }
 
 /** The server answers COMMIT with ROLLBACK where a statement has failed, and somebody has caught its error. */
-async function commit(connection: Connection): Promise<void> {
+async function commit(connection: Connection, timeout: number): Promise<void> {
   let command: string;
   if (!connection.open) throw lost(new Error('it was closed before COMMIT was sent: the server has rolled back'));
   try {
-    ({ command } = await connection.query({ text: 'COMMIT' }));
+    ({ command } = await connection.query({ text: 'COMMIT' }, { timeout }));
   } catch (error) {
-    if (!(error instanceof PostgresError) || !isFatal(error)) throw error;
+    // Of one that has timed out the cause tells whether it was cancelled, or cut.
+    if (![error, (error as Error).cause].some((one) => one instanceof PostgresError && isFatal(one))) throw error;
     const text = 'the connection was lost while the transaction was being committed: nobody knows whether it is';
     throw new OperationalError(text, { code: 'COMMIT_UNKNOWN', cause: error });
   }

@@ -17,6 +17,7 @@ import {
 import { formatPassword } from '../../lib/auth/password-format.ts';
 import { connections, db } from '../../lib/db/index.ts';
 import { hashesOf } from './hashes.ts';
+import { Latch } from './latch.ts';
 import { application, authSite, Visitor } from './site.ts';
 
 const { postgres, statements } = authSite();
@@ -145,7 +146,19 @@ describe('authenticate', () => {
       formatPassword(cheap),
     ]);
     expect(await who(before)).toBe('ada');
+    // A request that has read its session before the change and saves it behind it.
+    const [read, replaced] = [new Latch(), new Latch()];
+    app.get('/slow', async (request) => {
+      const session = await request.session;
+      read.open();
+      await replaced.opened;
+      return String(session.set('note', 'late').get('note'));
+    });
+    const slow = before.get('/slow');
+    await read.opened;
     await new Visitor(app).get('/login?name=ada');
+    replaced.open();
+    expect((await slow).status).toBe(200);
     const [fresh] = await postgres.admin<{ password: string }>('SELECT password FROM postfork_users');
     expect(fresh?.password).toContain('ln=14,r=8,p=5');
     expect(await who(before)).toBe('ada');

@@ -13,6 +13,7 @@ beforeAll(async () => {
   configureDatabases({
     default: { url: postgres.url(), applicationName: 'app' },
     pool: { url: postgres.url(), pool: true },
+    'pool of one': { url: postgres.url(), pool: true, maxConnections: 1 },
   });
   await postgres.admin('CREATE TABLE items (id int, name text)');
 });
@@ -255,6 +256,22 @@ describe('copyTo', () => {
       expect(await running()).toEqual([]);
       expect((await db.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     });
+  });
+
+  test('ended early with its last piece it stops nothing: the connection may be another request’s by then', async () => {
+    const database = connections.get('pool of one');
+    const sleeping = async () =>
+      (await postgres.backends()).some(({ state, query }) => state === 'active' && query.includes('pg_sleep'));
+    let other: Promise<unknown> | undefined;
+    await connections.scope(async () => {
+      for await (const piece of database.copyTo('COPY (SELECT 1) TO STDOUT')) {
+        expect(String(piece)).toBe('1\n');
+        other = connections.scope(() => database.query('SELECT 1 AS one FROM pg_sleep(0.5)'));
+        await postgres.until('it runs', sleeping);
+        break;
+      }
+    });
+    expect(await other).toMatchObject({ rows: [{ one: 1 }] });
   });
 
   test('an error of who reads it stops it too', async () => {

@@ -257,6 +257,18 @@ onLinux('a fork that no signal tells of', () => {
     expect(child.afterwards).toMatchObject({ open: 0, idle: 0, closed: 1 });
     expect(again).toEqual({ used, kept });
   });
+
+  test('who waits in the parent for a kept connection to be asked is given none in the child', async () => {
+    const environ = { DATABASE_URL: postgres.url() };
+    const flags = ['--v8-pool-size=0', '--single-threaded'];
+    const parent = new SpecProcess(process.execPath, [...flags, program('forked-while-asked')], { environ });
+    const { code } = await parent.finished;
+    expect(`${parent.stderr}${code}`).toBe('0');
+    const { kept, waiting, stderr, child } = JSON.parse(parent.stdout) as Record<string, Record<string, unknown>>;
+    expect([stderr, waiting]).toEqual(['', kept]);
+    expect(child).toMatchObject({ waiting: 'FOREIGN_CONNECTION', stats: { open: 1, idle: 1, inUse: 0 } });
+    expect(child?.['own']).not.toBe(kept);
+  });
 });
 
 onLinux('LISTEN while the application is loaded', () => {

@@ -4,13 +4,14 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Database } from '../../lib/db/database.ts';
 import type { DatabaseSettings } from '../../lib/db/index.ts';
-import { checkConnectionLimit } from '../../lib/db/limits.ts';
+import { checkConnectionLimits } from '../../lib/db/limits.ts';
 import { resolveSettings } from '../../lib/db/settings.ts';
 import { ask, commands, type Served } from '../commands/served.ts';
 import { postgresServer } from '../support/postgres.ts';
 
 const ROOM = 17; // max_connections without those that are kept for superusers
 const postgres = postgresServer({ settings: { max_connections: '20', superuser_reserved_connections: '3' } });
+const another = postgresServer();
 const command = commands();
 const METHODS = process.platform === 'linux' ? ['spawn', 'fork'] : ['spawn'];
 
@@ -27,8 +28,11 @@ async function serve(method: string, settings: DatabaseSettings): Promise<Served
 
 const counted = (text: string, pattern: RegExp): number => [...text.matchAll(pattern)].length;
 
-/** The warnings of one check, to its end. */
-async function warnings(settings: DatabaseSettings, workers: number): Promise<{ fields: object; message: string }[]> {
+/** The warnings of one check of so many databases, to its end. */
+async function warnings(
+  workers: number,
+  ...databases: DatabaseSettings[]
+): Promise<{ fields: object; message: string }[]> {
   const all: { fields: object; message: string }[] = [];
   const log = {
     warn: (fields: object, message: string) => void all.push({ fields, message }),
@@ -36,8 +40,11 @@ async function warnings(settings: DatabaseSettings, workers: number): Promise<{ 
       throw new Error(message);
     },
   };
-  const database = new Database('default', () => ({ settings: resolveSettings('default', settings), log }));
-  await checkConnectionLimit(database.parts, workers);
+  const parts = databases.map((settings, at) => {
+    const alias = at === 0 ? 'default' : `other${at}`;
+    return new Database(alias, () => ({ settings: resolveSettings(alias, settings), log })).parts;
+  });
+  await checkConnectionLimits(parts, workers);
   return all;
 }
 
@@ -71,11 +78,22 @@ test.each(METHODS)('%s: a database that is down is told of once, and the workers
 
 test('as many as there is room for are nothing to tell of, and one more is', async () => {
   const url = postgres.url();
-  expect(await warnings({ url, maxConnections: 1 }, ROOM)).toEqual([]);
-  const [warning, ...others] = await warnings({ url, maxConnections: 1 }, ROOM + 1);
+  expect(await warnings(ROOM, { url, maxConnections: 1 })).toEqual([]);
+  const [warning, ...others] = await warnings(ROOM + 1, { url, maxConnections: 1 });
   expect(others).toEqual([]);
   expect(warning?.fields).toEqual({ database: 'default', workers: ROOM + 1, maxConnections: 1, room: ROOM });
   await postgres.until('no backend is left', async () => (await postgres.backends()).length === 0);
+});
+
+test('databases of one server are summed, whatever way leads to it; those of others are not', async () => {
+  const here = { url: postgres.url(), maxConnections: 4 };
+  const beside = { url: postgres.server.socketUrl(), maxConnections: 5 };
+  expect(await warnings(2, here, { url: another.url(), maxConnections: 5 })).toEqual([]);
+  expect(await warnings(1, here, beside)).toEqual([]);
+  const [warning, ...others] = await warnings(2, here, beside);
+  expect(others).toEqual([]);
+  expect(warning?.fields).toEqual({ database: 'default, other1', workers: 2, maxConnections: 9, room: ROOM });
+  expect(warning?.message).toContain('Set maxConnections to 4 or less for each of default, other1');
 });
 
 test('behind a pooler nothing is asked', async () => {
@@ -88,9 +106,9 @@ test('behind a pooler nothing is asked', async () => {
   const { port } = server.address() as AddressInfo;
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   try {
-    for (const pooler of ['session', 'transaction'] as const) expect(await warnings({ url, pooler }, 1000)).toEqual([]);
+    for (const pooler of ['session', 'transaction'] as const) expect(await warnings(1000, { url, pooler })).toEqual([]);
     expect(asked).toBe(0);
-    expect(await warnings({ url }, 1000)).toHaveLength(1); // it would have been seen
+    expect(await warnings(1000, { url })).toHaveLength(1); // it would have been seen
     expect(asked).toBe(1);
   } finally {
     server.close();

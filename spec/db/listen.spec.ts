@@ -1,5 +1,6 @@
 // LISTEN and NOTIFY.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { configureDatabases, connections, db, type Listening, type Notification } from '../../lib/db/index.ts';
 import { rejection } from '../support/client-and-application.ts';
 import { postgresServer } from '../support/postgres.ts';
@@ -191,6 +192,20 @@ describe('a connection that is lost', () => {
     await notify('b', '2');
     expect([await payload(a), await payload(b), times()]).toEqual(['1', '2', 1]);
     expect(warnings).toEqual(['LISTEN: onReconnect failed']);
+  });
+
+  test('is told of in the scope of the one that listens, not of another one’s', async () => {
+    const outside = AsyncLocalStorage.snapshot();
+    await connections.scope(async () => {
+      await db.listen('a'); // the connection is opened here
+      const told = new Promise((resolve) => {
+        const onReconnect = (): void => resolve(rejection(db.query('SELECT 1')));
+        void outside(() => db.listen('b', { onReconnect }));
+      });
+      await postgres.until('both listen', async () => (await backends()).some(({ query }) => query === 'LISTEN "b"'));
+      await postgres.admin('SELECT pg_terminate_backend($1)', [(await backends())[0]?.pid]);
+      expect(await told).toMatchObject({ name: 'InterfaceError', code: 'NO_SCOPE' });
+    });
   });
 
   test('is tried until the server is there again', async () => {

@@ -16,6 +16,7 @@ beforeAll(() => {
   configureDatabases({
     default: { url: postgres.url(), connMaxAge: 60 },
     pool: { url: postgres.url(), pool: true },
+    bounded: { url: postgres.url(), queryTimeout: 100 },
     bouncer: { url: pgbouncer.url(), pooler: 'transaction' },
   });
 });
@@ -224,6 +225,12 @@ describe('several at once', () => {
       }),
     );
     await expect(migrate({ folders: [folder], lockTimeout: 0 })).rejects.toThrow(RangeError);
+  });
+
+  test('a queryTimeout, which is for requests, bounds neither the files nor the wait for others', async () => {
+    const folder = folderOf({ '0001_slow.sql': 'CREATE TABLE slow (); SELECT pg_sleep(0.3)' });
+    const all = await Promise.all([1, 2].map(() => migrate({ folders: [folder], database: 'bounded' })));
+    expect(all.flat()).toHaveLength(1);
   });
 
   test('a repeatable read as the default of the database does no harm', async () => {

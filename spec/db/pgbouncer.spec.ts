@@ -26,6 +26,12 @@ beforeAll(() => {
         connMaxAge: null,
         maxConnections: 16,
       },
+      'password, by a function': {
+        url: transaction.url().replace(/:[^:@]*@/, '@'),
+        directUrl: postgres.url().replace(/:[^:@]*@/, '@'),
+        password: () => postgres.server.password as string,
+        pooler: 'transaction',
+      },
       'transaction, fresh': { url: transaction.url(), pooler: 'transaction', maxConnections: 16 },
       bounded: { url: transaction.url(), pooler: 'transaction', queryTimeout: 100 },
     },
@@ -192,6 +198,13 @@ describe('in transaction mode', () => {
     const error = await rejection(connections.get('transaction, fresh').listen('news'));
     expect(error).toMatchObject({ name: 'NotSupportedError', code: 'SESSION_STATE' });
     expect(error.message).toContain('directUrl');
+  });
+
+  test('directUrl has the password that is asked for with each connection, where it has none of its own', async () => {
+    const listening = await connections.get('password, by a function').listen('news');
+    await connections.scope(() => database().notify('news', 'heard'));
+    expect((await listening.next()).value).toMatchObject({ payload: 'heard' });
+    await listening.close();
   });
 
   test('queryTimeout cancels on the server', async () => {

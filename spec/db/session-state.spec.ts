@@ -44,6 +44,12 @@ describe('a statement changes the session', () => {
   });
 });
 
+test('a statement may be long', () => {
+  const long = (tail: string): string => `SELECT set_config('a.b', ${'x || '.repeat(2_000_000)}''${tail})`;
+  expect(sessionState(long(', true'))).toBeUndefined();
+  expect(sessionState(long(', false'))).toBe('SET_CONFIG');
+});
+
 describe('a statement leaves the session as it is', () => {
   test.each([
     '',

@@ -58,6 +58,11 @@ describe('settings', () => {
     ['a timeout below 0', { acquireTimeout: -1 }, /acquireTimeout is a number of ms from 0 to 2147483647/],
     ['a timeout longer than a timer', { connectTimeout: 2 ** 31 }, /connectTimeout is a number of ms/],
     ['a timeout as text', { queryTimeout: '5s' }, /queryTimeout is a number of ms/],
+    [
+      'no time to connect, which to the driver is all time',
+      { connectTimeout: 0 },
+      /connectTimeout is a number of ms from 1/,
+    ],
     ['a flag as text', { pool: 'no' }, /pool is true or false/],
     ['another pooler', { pooler: 'statement' }, /pooler is session or transaction/],
     ['a user beside a URL that has one', { url: 'postgres://a@b', user: 'c' }, /user is said by its URL/],
@@ -138,7 +143,7 @@ describe('databases', () => {
   test('twice is once too often', () => {
     const configured = new Connections().configure({ default: 'postgres://a/b' }, {});
     expect(() => configured.configure({ default: 'postgres://a/b' }, {})).toThrow(
-      /was called before: once in a process/,
+      /was called before, or a database was used before it: once in a process/,
     );
     expect(configured.aliases).toEqual(['default']);
   });

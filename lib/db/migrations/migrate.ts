@@ -1,7 +1,7 @@
 // migrate(): applies SQL files to a database, each once, whoever else is at it.
 
 import { connections } from '../connections.ts';
-import type { Database } from '../database.ts';
+import type { Database, QueryOptions } from '../database.ts';
 import { PostgresError } from '../errors.ts';
 import { MigrationError } from './migration-error.ts';
 import { pendingOf, type AppliedRow } from './pending.ts';
@@ -33,6 +33,7 @@ const LOCK = '8102095716024369'; // any number that is always the same and nobod
 const LOCK_TIMEOUT = 300_000;
 const LOCK_NOT_AVAILABLE = '55P03';
 const TABLE = 'postfork_migrations';
+const UNBOUNDED: QueryOptions = { timeout: 0 }; // queryTimeout is for requests
 
 /**
  * Apply the files that were not applied yet; resolves to those it has applied. Each folder's in one transaction, all or
@@ -105,7 +106,8 @@ async function applySet(
 /** Until the end of the transaction: behind a pooler in transaction mode there is no longer lock. */
 async function lock(database: Database, timeout: number): Promise<void> {
   try {
-    await database.query(`SET LOCAL lock_timeout TO ${timeout}; SELECT pg_advisory_xact_lock(${LOCK})`);
+    const text = `SET LOCAL lock_timeout TO ${timeout}; SELECT pg_advisory_xact_lock(${LOCK})`;
+    await database.query(text, [], UNBOUNDED);
   } catch (cause) {
     if (!(cause instanceof PostgresError) || cause.sqlstate !== LOCK_NOT_AVAILABLE) throw cause;
     throw new MigrationError('LOCKED', `another process was applying migrations for ${timeout} ms`, { cause });
@@ -150,7 +152,7 @@ async function transactionId(database: Database): Promise<string | undefined> {
 /** One message without parameters: the server takes as many statements as there are in it. */
 async function run(database: Database, migration: Migration): Promise<void> {
   try {
-    await database.query(migration.sql);
+    await database.query(migration.sql, [], UNBOUNDED);
   } catch (cause) {
     const line = cause instanceof PostgresError ? lineOf(cause, migration.sql) : undefined;
     const place = line === undefined ? migration.path : `${migration.path}:${line}`;
