@@ -44,11 +44,15 @@ export async function createUser(user: NewUser): Promise<User> {
  * time of a hash whether there is such a user or not. A hash of another cost than today's is replaced. Rejects with
  * HttpError 503 where more than 128 passwords wait to be checked: limit attempts by client and name where strangers can come.
  */
-export async function authenticate(username: string, password: string): Promise<User | undefined> {
-  const row = await findByName(username);
-  if (!(await verifyPassword(password, row?.password)) || row === undefined || !row.is_active) return undefined;
+export async function authenticate(
+  username: string | null | undefined,
+  password: string | null | undefined,
+): Promise<User | undefined> {
+  const row = await findByName(username ?? '');
+  const given = password ?? '';
+  if (!(await verifyPassword(given, row?.password)) || row === undefined || !row.is_active) return undefined;
   if (!needsRehash(row.password)) return new User(row);
-  return (await replacePassword(row.id, row.password, await hashPassword(password))) ?? new User(row);
+  return (await replacePassword(row.id, row.password, await hashPassword(given))) ?? new User(row);
 }
 
 /**

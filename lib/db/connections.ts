@@ -1,14 +1,12 @@
 // connections: the databases of an application by alias, and what is done with all their connections at once.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Database, type Configured } from './database.ts';
-import type { DatabaseLog } from './database-parts.ts';
-import { discardInheritedConnections } from './connection.ts';
-import { runInScope } from './context.ts';
-import { InterfaceError } from './errors.ts';
+import { type Abortable, type DatabaseLog, runInScope, Scope } from './scope/index.ts';
+import { discardInheritedConnections, type StoreStats } from './connection/index.ts';
+import { InterfaceError } from './errors/index.ts';
 import { checkConnectionLimits } from './limits.ts';
-import { Scope, type Abortable } from './scope.ts';
 import { resolveSettings, type DatabaseSettings, type ResolvedSettings } from './settings.ts';
-import type { StoreStats } from './store.ts';
 
 const DEFAULT = 'default';
 
@@ -21,14 +19,15 @@ export interface ConfigureOptions {
 }
 
 const CONSOLE: DatabaseLog = {
-  warn: (fields, message) => console.warn(`postfork: ${message}`, fields),
-  error: (fields, message) => console.error(`postfork: ${message}`, fields),
+  warn: (fields, message) => console.warn(lineOf(fields, message)),
+  error: (fields, message) => console.error(lineOf(fields, message)),
 };
 
 export class Connections {
   readonly #databases: Map<string, Database> = new Map();
   #settings: Map<string, ResolvedSettings> | undefined;
   #log: DatabaseLog = CONSOLE;
+  #outside: Configured['outside'] = (fn) => fn();
 
   /** See `configureDatabases`. */
   configure(databases: Databases, { log = CONSOLE }: ConfigureOptions): this {
@@ -39,6 +38,7 @@ export class Connections {
     }
     this.#settings = resolveAll(databases);
     this.#log = log;
+    this.#outside = AsyncLocalStorage.snapshot();
     return this;
   }
 
@@ -114,7 +114,7 @@ export class Connections {
   #configured(alias: string): Configured {
     this.#settings ??= resolveAll({});
     const settings = this.#settings.get(alias);
-    if (settings !== undefined) return { settings, log: this.#log };
+    if (settings !== undefined) return { settings, log: this.#log, outside: this.#outside };
     const text = `no database "${alias}" is configured, there are ${this.aliases.join(', ') || 'none'}: call configureDatabases({ ${alias}: { url } })`;
     throw new InterfaceError(text, { code: 'NOT_CONFIGURED' });
   }
@@ -142,4 +142,11 @@ function resolveAll(databases: Databases): Map<string, ResolvedSettings> {
 
 function saysWhere({ url, host, database }: DatabaseSettings): boolean {
   return url !== undefined || host !== undefined || database !== undefined;
+}
+
+/** One line, for those without a log of their own. */
+function lineOf(fields: object, message: string): string {
+  const { err, database } = fields as { err?: unknown; database?: string };
+  const about = database === undefined ? '' : ` (database ${database})`;
+  return `postfork: ${message}${about}${err instanceof Error ? `: ${err.name}: ${err.message}` : ''}`;
 }

@@ -4,11 +4,10 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { from as copyIn, to as copyOut } from 'pg-copy-streams';
-import type { Connection } from './connection.ts';
-import { ProgrammingError } from './errors.ts';
-import type { Executor } from './executor.ts';
-import { statements } from './sql-text.ts';
-import { withCaller } from './stack.ts';
+import type { Connection } from './connection/index.ts';
+import { ProgrammingError, withCaller } from './errors/index.ts';
+import type { Executor } from './scope/index.ts';
+import { statements } from './sql/index.ts';
 
 /** What COPY FROM STDIN reads: text or bytes in pieces of any size. */
 export type CopySource = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;

@@ -1,9 +1,8 @@
 // Cursors: large results, some rows at a time (PostgreSQL manual, DECLARE and FETCH).
 
-import type { Connection } from './connection.ts';
-import { lost } from './driver-errors.ts';
-import type { Executor } from './executor.ts';
-import { withCaller } from './stack.ts';
+import type { Connection } from './connection/index.ts';
+import { lost, withCaller } from './errors/index.ts';
+import type { Executor } from './scope/index.ts';
 
 export interface CursorOptions {
   /** Rows that are fetched, and in memory, at a time. From 1 on, default 100. */

@@ -5,21 +5,26 @@ import {
   connection_closed,
   connection_created,
   connection_released,
-} from './connection-signals.ts';
-import type { DatabaseLog, DatabaseParts } from './database-parts.ts';
-import type { QueryResult } from './statement.ts';
-import { NotSupportedError } from './errors.ts';
-import { currentContext, runInTransaction, type Context } from './context.ts';
+  ConnectionStore,
+  type QueryResult,
+} from './connection/index.ts';
+import {
+  type CommitHook,
+  type Context,
+  currentContext,
+  type DatabaseLog,
+  type DatabaseParts,
+  type Executor,
+  runInTransaction,
+  type Scope,
+  type TransactionOptions,
+} from './scope/index.ts';
+import { NotSupportedError, withCaller } from './errors/index.ts';
 import { copyFrom, copyTo, type CopyOptions, type CopySource } from './copy.ts';
 import { cursor, type CursorOptions } from './cursor.ts';
-import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
-import { Listener } from './listener.ts';
-import type { Listening, ListenOptions } from './listening.ts';
-import type { Scope } from './scope.ts';
-import { SessionStates } from './session-state.ts';
+import { Listener, type Listening, type ListenOptions } from './listen/index.ts';
+import { SessionStates } from './sql/index.ts';
 import { TIMEOUT, type ResolvedSettings } from './settings.ts';
-import { withCaller } from './stack.ts';
-import { ConnectionStore } from './store.ts';
 
 export interface QueryOptions {
   /**
@@ -35,6 +40,8 @@ export interface QueryOptions {
 export interface Configured {
   settings: ResolvedSettings;
   log: DatabaseLog;
+  /** Call `fn` for no request: what lives longer than a request must not hold it. */
+  outside<T>(fn: () => T): T;
 }
 
 /** A row as the driver makes it: by column name; int8 and numeric as strings, timestamps as Date, json parsed. */
@@ -167,9 +174,10 @@ export class Database {
   }
 
   #make(): DatabaseParts {
-    const { settings, log } = this.#configured();
+    const { settings, log, outside } = this.#configured();
     const { alias } = this;
     const store = new ConnectionStore(settings, {
+      outside,
       onOpen: (connection) => void connection_created.notify(this, { alias, connection }),
       onClose: (connection) => void connection_closed.notify(this, { alias, connection }),
     });

@@ -1,6 +1,6 @@
 // db/: PostgreSQL connections whose life is bound to the signals of requests, workers and forks.
 
-export type { DatabaseLog } from './database-parts.ts';
+export type { DatabaseLog } from './scope/index.ts';
 export {
   connection_acquired,
   connection_closed,
@@ -8,8 +8,8 @@ export {
   connection_released,
   type ConnectionEvent,
   type ConnectionUse,
-} from './connection-signals.ts';
-export type { ConnectionInfo } from './connection.ts';
+} from './connection/index.ts';
+export type { ConnectionInfo } from './connection/index.ts';
 export { configureDatabases } from './configure.ts';
 export { connections, db, type ConfigureOptions, type Connections, type Databases } from './connections.ts';
 export type { CopyOptions, CopySource } from './copy.ts';
@@ -26,12 +26,12 @@ export {
   PostgresError,
   ProgrammingError,
   type DatabaseErrorCode,
-} from './errors.ts';
-export type { CommitHook, TransactionOptions } from './executor.ts';
+} from './errors/index.ts';
+export type { CommitHook, TransactionOptions } from './scope/index.ts';
 export type { DatabaseSettings } from './settings.ts';
-export type { Listening, ListenOptions, Notification } from './listening.ts';
-export type { QueryResult } from './statement.ts';
-export type { StoreStats } from './store.ts';
+export type { Listening, ListenOptions, Notification } from './listen/index.ts';
+export type { QueryResult } from './connection/index.ts';
+export type { StoreStats } from './connection/index.ts';
 export {
   migrate,
   MigrationError,

@@ -1,7 +1,7 @@
 // Whether the servers have room for all connections that the workers may open.
 
-import { Connection } from './connection.ts';
-import type { DatabaseParts } from './database-parts.ts';
+import { Connection } from './connection/index.ts';
+import type { DatabaseParts } from './scope/index.ts';
 
 interface Limits {
   database: DatabaseParts;

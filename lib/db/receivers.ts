@@ -10,7 +10,7 @@ import {
   worker_started,
   worker_stopping,
 } from '../signals/index.ts';
-import { endScopeOfRequest, existingScope } from './context.ts';
+import { endScopeOfRequest, existingScope } from './scope/index.ts';
 import type { Connections } from './connections.ts';
 
 /** What connections do at each signal. */

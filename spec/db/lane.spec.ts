@@ -1,6 +1,6 @@
 // Lane: one thing at a time.
 
-import { Lane } from '../../lib/db/lane.ts';
+import { Lane } from '../../lib/db/scope/lane.ts';
 
 const PATIENT = { timeout: 60_000, error: () => new Error('too long') };
 const HURRIED = { timeout: 5, error: () => new Error('too long') };

@@ -42,7 +42,8 @@ async function warnings(
   };
   const parts = databases.map((settings, at) => {
     const alias = at === 0 ? 'default' : `other${at}`;
-    return new Database(alias, () => ({ settings: resolveSettings(alias, settings), log })).parts;
+    return new Database(alias, () => ({ settings: resolveSettings(alias, settings), log, outside: (fn) => fn() }))
+      .parts;
   });
   await checkConnectionLimits(parts, workers);
   return all;

@@ -1,7 +1,7 @@
 // What a statement leaves in the session, and what only reads, by its words.
 
-import { onlyReads, sessionState } from '../../lib/db/session-state.ts';
-import { outline } from '../../lib/db/sql-text.ts';
+import { onlyReads, sessionState } from '../../lib/db/sql/session-state.ts';
+import { outline } from '../../lib/db/sql/sql-text.ts';
 
 describe('a statement changes the session', () => {
   test.each([

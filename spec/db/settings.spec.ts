@@ -124,6 +124,15 @@ describe('databases', () => {
     expect(found.get('other').parts.settings.url).toBe('postgres://other/db');
   });
 
+  test('where nothing says where it is, and nothing listens there, that is told', async () => {
+    delete process.env['DATABASE_URL'];
+    const found = new Connections().configure({ default: { port: 1 } }, {});
+    await expect(found.scope(() => found.get().query('SELECT 1'))).rejects.toMatchObject({
+      code: 'CONNECT_FAILED',
+      message: expect.stringMatching(/^no connection to localhost:1, since DATABASE_URL is not set: /) as string,
+    });
+  });
+
   test('a `default` that says where it is does not look at DATABASE_URL', () => {
     process.env['DATABASE_URL'] = 'postgres://elsewhere/db';
     expect(new Connections().configure({ default: { host: '/run' } }, {}).get().parts.settings.url).toBeUndefined();

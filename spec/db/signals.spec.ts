@@ -1,5 +1,6 @@
 // connection_created and connection_closed, connection_acquired and connection_released, and the numbers of connections.stats().
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Application, type HttpRequest } from '../../lib/app/index.ts';
 import {
   configureDatabases,
@@ -140,4 +141,17 @@ test('connection_acquired and connection_released tell who has a kept connection
     ['acquired', id, undefined],
     ['released', id, undefined],
   ]);
+});
+
+test('what outlives a request does not run for the one that opened the connection', async () => {
+  const database = connections.get('kept');
+  await connections.closeAll();
+  const context = new AsyncLocalStorage<string>();
+  const seen: unknown[] = [];
+  const onEnd = ({ alias }: { alias: string }): void => void (alias === 'kept' && seen.push(context.getStore()));
+  connection_closed.connect(onEnd);
+  await context.run('a request', () => connections.scope(() => database.query('SELECT 1')));
+  await connections.closeAll();
+  connection_closed.disconnect(onEnd);
+  expect(seen).toEqual([undefined]);
 });

@@ -13,7 +13,7 @@ const CLASSES: readonly [name: string, file: string][] = [
   ['ProtocolError', 'lib/protocol/protocol-error.ts'],
   ['MalformedHeadError', 'lib/cgi/parse-response-head.ts'],
   ['ClientError', 'lib/client/client-error.ts'],
-  ['DatabaseError', 'lib/db/errors.ts'],
+  ['DatabaseError', 'lib/db/errors/errors.ts'],
   ['MigrationError', 'lib/db/migrations/migration-error.ts'],
 ];
 

@@ -2,7 +2,7 @@
 
 import { connections } from '../connections.ts';
 import type { Database, QueryOptions } from '../database.ts';
-import { PostgresError } from '../errors.ts';
+import { PostgresError } from '../errors/index.ts';
 import { MigrationError } from './migration-error.ts';
 import { pendingOf, type AppliedRow } from './pending.ts';
 import { readFolders, type Migration, type MigrationSet, type ReadSet } from './read-folder.ts';

@@ -1,9 +1,7 @@
 // Transaction: what runs between BEGIN and COMMIT, or between SAVEPOINT and RELEASE.
 
-import type { Connection } from './connection.ts';
-import type { QueryResult, Statement } from './statement.ts';
-import { isFatal, lost } from './driver-errors.ts';
-import { InterfaceError, OperationalError, PostgresError, ProgrammingError } from './errors.ts';
+import type { Connection, QueryResult, Statement } from '../connection/index.ts';
+import { InterfaceError, isFatal, lost, OperationalError, PostgresError, ProgrammingError } from '../errors/index.ts';
 import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
 import { Lane, type Patience } from './lane.ts';
 

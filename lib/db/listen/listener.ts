@@ -1,11 +1,11 @@
 // Listener: LISTEN on a connection of its own, one for all that listen in this process, made again when it is lost.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { Connection } from './connection.ts';
-import { InterfaceError } from './errors.ts';
-import { Lane } from './lane.ts';
+import { Connection } from '../connection/index.ts';
+import { InterfaceError } from '../errors/index.ts';
+import { Lane } from '../scope/index.ts';
 import { Listening, type ListenOptions } from './listening.ts';
-import type { ResolvedSettings } from './settings.ts';
+import type { ResolvedSettings } from '../settings.ts';
 
 const FIRST_RETRY = 100; // ms, doubled with each
 const LONGEST_RETRY = 5000;

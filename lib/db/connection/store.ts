@@ -1,14 +1,16 @@
 // ConnectionStore: the connections of one database in one process: opened, kept and bounded.
 
 import { Connection } from './connection.ts';
-import { InterfaceError, OperationalError } from './errors.ts';
-import type { ResolvedSettings } from './settings.ts';
+import { InterfaceError, OperationalError } from '../errors/index.ts';
+import type { ResolvedSettings } from '../settings.ts';
 
 const HEALTH_CHECK = 5000; // ms for a kept connection to show that it is alive
 const LONGEST_PRUNE = 3_600_000; // ms; a timer takes 24 days
 
-/** Hears of connections. */
-export interface StoreEvents {
+/** What a store is in. */
+export interface StoreHost {
+  /** Call `fn` for no request: connections live longer. */
+  outside<T>(fn: () => T): T;
   onOpen(connection: Connection): void;
   onClose(connection: Connection): void;
 }
@@ -34,7 +36,7 @@ interface Waiter {
 
 export class ConnectionStore {
   readonly #settings: ResolvedSettings;
-  readonly #events: StoreEvents;
+  readonly #host: StoreHost;
   #idle: Connection[] = []; // the one used last is used next: the others can grow old
   #connections: Set<Connection> = new Set();
   #waiters: Waiter[] = [];
@@ -45,9 +47,9 @@ export class ConnectionStore {
   #ownerPid: number = process.pid;
   #pruning: NodeJS.Timeout | undefined;
 
-  constructor(settings: ResolvedSettings, events: StoreEvents) {
+  constructor(settings: ResolvedSettings, host: StoreHost) {
     this.#settings = settings;
-    this.#events = events;
+    this.#host = host;
   }
 
   /**
@@ -162,7 +164,7 @@ export class ConnectionStore {
     const owner = this.#ownerPid;
     let connection: Connection;
     try {
-      connection = await Connection.open(this.#settings);
+      connection = await this.#host.outside(() => Connection.open(this.#settings));
     } catch (error) {
       if (this.#ownerPid === owner) this.#reserved--; // a forked process has not reserved it
       this.#wake(); // another one may try
@@ -172,8 +174,8 @@ export class ConnectionStore {
     this.#opened++;
     this.#connections.add(connection);
     connection.used();
-    void connection.closed.then(() => this.#onClosed(connection));
-    this.#events.onOpen(connection);
+    this.#host.outside(() => void connection.closed.then(() => this.#onClosed(connection)));
+    this.#host.onOpen(connection);
     return connection;
   }
 
@@ -183,7 +185,7 @@ export class ConnectionStore {
     this.#closed++;
     if (this.#examined.has(connection)) this.#reserved++;
     else this.#wake();
-    this.#events.onClose(connection);
+    this.#host.onClose(connection);
   }
 
   /** Whether a kept connection can be used. */

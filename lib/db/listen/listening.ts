@@ -1,7 +1,7 @@
 // Listening: the notifications of one channel for one that listens, as they come.
 
 import { AsyncResource } from 'node:async_hooks';
-import { InterfaceError } from './errors.ts';
+import { InterfaceError } from '../errors/index.ts';
 
 export interface Notification {
   channel: string;

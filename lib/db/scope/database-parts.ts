@@ -1,9 +1,8 @@
 // DatabaseParts: what one database is made of in a process, for those that use it.
 
-import type { Connection } from './connection.ts';
-import type { SessionStates } from './session-state.ts';
-import type { ResolvedSettings } from './settings.ts';
-import type { ConnectionStore } from './store.ts';
+import type { Connection, ConnectionStore } from '../connection/index.ts';
+import type { SessionStates } from '../sql/index.ts';
+import type { ResolvedSettings } from '../settings.ts';
 import type { TransactionHost } from './transaction.ts';
 
 /** Where warnings go; pino's shape. */

@@ -1,7 +1,6 @@
 // Executor: where statements go: a scope's connection, or a transaction on it.
 
-import type { Connection } from './connection.ts';
-import type { QueryResult, Statement } from './statement.ts';
+import type { Connection, QueryResult, Statement } from '../connection/index.ts';
 
 /** SET TRANSACTION's modes (PostgreSQL manual), and how often to try. */
 export interface TransactionOptions {

@@ -1,6 +1,6 @@
 // The signals of database connections.
 
-import { Signal } from '../signals/index.ts';
+import { Signal } from '../../signals/index.ts';
 import type { ConnectionInfo } from './connection.ts';
 
 export interface ConnectionEvent {

@@ -18,12 +18,12 @@ export function withCaller(error: unknown): unknown {
   return error;
 }
 
-/** Who is calling: lines of a stack, without those of this folder and Node's. */
+/** Who is calling: lines of a stack, without those of db/ and Node's. */
 export function callers(): string {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = MAX_FRAMES;
   const [own = '', ...lines] = (new Error().stack ?? '').split('\n').slice(1);
   Error.stackTraceLimit = limit;
-  const folder = /\(?([^\s(]*[/\\])[^/\\]+:\d+:\d+\)?$/.exec(own)?.[1] ?? own;
+  const folder = /\(?([^\s(]*[/\\])errors[/\\][^/\\]+:\d+:\d+\)?$/.exec(own)?.[1] ?? own;
   return lines.filter((line) => !line.includes(folder) && !/\(?node:/.test(line)).join('\n') || lines.join('\n');
 }

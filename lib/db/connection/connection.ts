@@ -4,11 +4,18 @@ import { Socket } from 'node:net';
 import type pg from 'pg';
 import { cancelRequest } from './cancel-request.ts';
 import { createClient } from './client.ts';
-import { connectError } from './connect-errors.ts';
-import { isFatal, lost, queryError, type ErrorContext } from './driver-errors.ts';
-import { InterfaceError, OperationalError, type PostgresError } from './errors.ts';
-import type { ResolvedSettings } from './settings.ts';
-import { callers } from './stack.ts';
+import {
+  callers,
+  connectError,
+  type ErrorContext,
+  InterfaceError,
+  isFatal,
+  lost,
+  OperationalError,
+  type PostgresError,
+  queryError,
+} from '../errors/index.ts';
+import type { ResolvedSettings } from '../settings.ts';
 import type { QueryResult, SendOptions, Statement } from './statement.ts';
 
 const GOODBYE = 5000; // ms that the server has to close a connection that was ended
@@ -74,7 +81,8 @@ export class Connection implements ConnectionInfo {
     } catch (error) {
       connection.#socket.destroy();
       if (connection.ownerPid !== process.pid) throw connection.foreign();
-      throw connectError(error, host.startsWith('/') ? `${host}/.s.PGSQL.${port}` : `${host}:${port}`);
+      const place = host.startsWith('/') ? `${host}/.s.PGSQL.${port}` : `${host}:${port}`;
+      throw connectError(error, isSaid(settings) ? place : `${place}, since DATABASE_URL is not set`);
     }
     return connection;
   }
@@ -281,4 +289,9 @@ export class Connection implements ConnectionInfo {
 interface BackendKey {
   processID?: number;
   secretKey?: number;
+}
+
+/** Whether somebody has said where the server is. */
+function isSaid({ url, host }: ResolvedSettings): boolean {
+  return url !== undefined || host !== undefined || process.env['PGHOST'] !== undefined;
 }

@@ -2,8 +2,8 @@
 
 import type { Socket } from 'node:net';
 import pg from 'pg';
-import { connectError } from './connect-errors.ts';
-import type { ResolvedSettings } from './settings.ts';
+import { connectError } from '../errors/index.ts';
+import type { ResolvedSettings } from '../settings.ts';
 
 const KEEP_ALIVE = 60_000; // ms of silence before TCP asks whether the server is there: the system's two hours are long for LISTEN
 

@@ -1,15 +1,13 @@
 // Checkout: one scope's use of one database. It holds a connection while it needs one, and sends one statement after the other.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Connection } from './connection.ts';
-import type { QueryResult, Statement } from './statement.ts';
+import type { Connection, QueryResult, Statement } from '../connection/index.ts';
 import type { DatabaseParts } from './database-parts.ts';
-import { isFatal, lost } from './driver-errors.ts';
-import { InterfaceError, NotSupportedError, OperationalError, PostgresError } from './errors.ts';
+import { InterfaceError, isFatal, lost, NotSupportedError, OperationalError, PostgresError } from '../errors/index.ts';
 import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
 import { Lane, type Patience } from './lane.ts';
-import { onlyReads } from './session-state.ts';
-import { isSessionless } from './settings.ts';
+import { onlyReads } from '../sql/index.ts';
+import { isSessionless } from '../settings.ts';
 import { isRetryable, rollBack, Transaction, type TransactionHost } from './transaction.ts';
 
 const FIRST_RETRY = 10; // ms on average, doubled with each

@@ -1,8 +1,8 @@
 // The context of a call, wherever it is made from.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { currentRequest } from '../signals/index.ts';
-import { InterfaceError } from './errors.ts';
+import { currentRequest } from '../../signals/index.ts';
+import { InterfaceError } from '../errors/index.ts';
 import { Scope, type Abortable } from './scope.ts';
 import type { Transaction } from './transaction.ts';
 
