@@ -41,7 +41,7 @@ export interface Configured {
   settings: ResolvedSettings;
   log: DatabaseLog;
   /** Call `fn` for no request: what lives longer than a request must not hold it. */
-  outside<T>(fn: () => T): T;
+  outside: <T>(fn: () => T) => T;
 }
 
 /** A row as the driver makes it: by column name; int8 and numeric as strings, timestamps as Date, json parsed. */

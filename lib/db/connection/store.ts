@@ -10,7 +10,7 @@ const LONGEST_PRUNE = 3_600_000; // ms; a timer takes 24 days
 /** What a store is in. */
 export interface StoreHost {
   /** Call `fn` for no request: connections live longer. */
-  outside<T>(fn: () => T): T;
+  outside: <T>(fn: () => T) => T;
   onOpen(connection: Connection): void;
   onClose(connection: Connection): void;
 }
