@@ -43,12 +43,19 @@ async function way(passes: Passes): Promise<string> {
 /** Silent from the statement on that has this word. */
 const until = (word: string): Promise<string> =>
   way((toServer, toClient) => (toServer?.includes(word) === true ? 0 : (toServer ?? toClient)?.length) ?? 0);
-/** Silent behind an error: ReadyForQuery, the six bytes behind it, do not come. */
-const untilReady = (): Promise<string> =>
-  way((toServer, toClient) =>
-    toClient?.includes('division by zero') === true ? toClient.lastIndexOf('Z') : ((toServer ?? toClient)?.length ?? 0),
-  );
+/** Silent behind an error: ReadyForQuery, in the same piece or in one of its own, does not come. */
+const untilReady = (): Promise<string> => {
+  let failed = false;
+  return way((toServer, toClient) => {
+    if (toClient === undefined) return toServer?.length ?? 0;
+    if (failed) return 0;
+    failed = toClient.includes('division by zero');
+    const ready = failed ? toClient.lastIndexOf(READY_FOR_QUERY) : -1;
+    return ready < 0 ? toClient.length : ready;
+  });
+};
 
+const READY_FOR_QUERY = Buffer.from([0x5a, 0, 0, 0, 5]); // its type and length
 const WORDS = ['BEGIN', 'SAVEPOINT', 'COMMIT', 'DECLARE', 'FETCH'];
 
 beforeAll(async () => {
