@@ -29,6 +29,15 @@ interface Worker {
   says(pattern: RegExp): Promise<string>;
 }
 
+/** What says that it is ready is still JavaScript, and may be kept waiting in between: one look at it is not enough. */
+async function sleeping({ pid }: Worker): Promise<void> {
+  let asleep = 0;
+  await until('it sleeps', () => {
+    asleep = processState(pid)?.state === 'S' ? asleep + 1 : 0;
+    return asleep === 20;
+  });
+}
+
 describe('the stack of a blocked worker', () => {
   const workers: Worker[] = [];
 
@@ -98,7 +107,9 @@ describe('the stack of a blocked worker', () => {
   });
 
   test('is to be had where Atomics.wait blocks: V8 wakes it', async () => {
-    const stack = await blockedStack({ ...(await start('waiting')), timeout: LONG });
+    const worker = await start('waiting');
+    await sleeping(worker);
+    const stack = await blockedStack({ ...worker, timeout: LONG });
     expect(stack).toMatch(/^ {4}at waiting \(file:.*blocked-worker\.mjs:\d+:\d+\)\n/);
   });
 
@@ -111,12 +122,7 @@ describe('the stack of a blocked worker', () => {
 
   test('of a worker that runs no JavaScript is not to be had, and it is not stopped later', async () => {
     const worker = await start('idle');
-    // What said that it is ready is still JavaScript, and may be kept waiting in between: a look at it is not enough.
-    let asleep = 0;
-    await until('it sleeps', () => {
-      asleep = processState(worker.pid)?.state === 'S' ? asleep + 1 : 0;
-      return asleep === 20;
-    });
+    await sleeping(worker);
     expect(await blockedStack({ ...worker, timeout: SHORT })).toBeUndefined();
     const heard = worker.says(/^heard/);
     worker.child.stdin.write('this\n');
