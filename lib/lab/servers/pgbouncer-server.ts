@@ -158,6 +158,7 @@ export class PgbouncerServer {
       auth_file: users,
       admin_users: SUPERUSER,
       pool_mode: poolMode,
+      server_login_retry: '0.2', // else 15 s, in which nobody gets through, behind a login that fails or that RECONNECT cuts off
       ...settings,
     };
     // By TCP, with the password of the users' file: a unix socket's path with a comma would be a list of hosts.
