@@ -1,9 +1,10 @@
 // What our database connections cost above pg itself: statements a second, all ways interleaved: `npx tsx bench/database.ts --help`.
 
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import pg from 'pg';
 import { configureDatabases, connections } from '../lib/db/index.ts';
 import { PostgresServer } from '../lib/lab/index.ts';
+import { wholeNumber } from './support/arguments.ts';
 import { median, pairedRatio } from './support/statistics.ts';
 import { digits, formatTable } from './support/table.ts';
 
@@ -20,17 +21,11 @@ const TEXT = 'SELECT $1::int AS n';
 const MOST = 10;
 const CONNECTING = 5; // those that connect for each request are slow: fewer of them
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number above 0 is needed');
-  return value;
-}
-
 const options = new Command('bench/database.ts')
   .description('Requests of two statements each a second, by pg itself and by us, on a PostgreSQL of its own.')
-  .option('--rounds <n>', 'rounds; medians are printed', positive, 5)
-  .option('--requests <n>', 'requests of each way in a round', positive, 2000)
-  .option('--at <n>', 'requests at a time', positive, 8)
+  .option('--rounds <n>', 'rounds; medians are printed', wholeNumber, 5)
+  .option('--requests <n>', 'requests of each way in a round', wholeNumber, 2000)
+  .option('--at <n>', 'requests at a time', wholeNumber, 8)
   .parse()
   .opts<Options>();
 

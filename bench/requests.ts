@@ -3,6 +3,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CONTESTANTS, MODES, type Contestant, type Mode } from './cases.ts';
+import { positive } from './support/arguments.ts';
 import { compileDriver, drive, type Load } from './support/driver.ts';
 import { requireBuild, startResponder } from './support/responder.ts';
 import { inSession, progress, type Session } from './support/session.ts';
@@ -31,12 +32,6 @@ const QUIET = 0.2; // cores
 const MUST_WORK = ['ceiling', 'postfork'];
 
 const cpuPerRequest = (load: Load): number => load.responderCpuUs / load.requests;
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('a number above 0 is needed');
-  return value;
-}
 
 function choice<T extends { readonly name: string }>(flags: string, known: readonly T[]): Option {
   const names = known.map((one) => one.name).join(',');

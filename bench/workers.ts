@@ -4,6 +4,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import { positive } from './support/arguments.ts';
 import { compileDriver } from './support/driver.ts';
 import { LARGE_MODULES, writeLargeApplication } from './support/large-application.ts';
 import { requireBuild } from './support/responder.ts';
@@ -23,12 +24,6 @@ interface Options {
 }
 
 const LARGE = 'large';
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('a number above 0 is needed');
-  return value;
-}
 
 function parts(text: string): Part[] {
   return text.split(',').map((name) => {

@@ -62,7 +62,7 @@ export class Connection implements ConnectionInfo {
   readonly #born: number = performance.now();
   readonly #client: pg.Client;
   readonly #socket: Socket = new Socket();
-  readonly #openedBy: string;
+  readonly #openedBy: string; // lines of a stack
   #open = false;
   #closing: Promise<void> | undefined;
   #running = false;
@@ -220,11 +220,6 @@ export class Connection implements ConnectionInfo {
   discard(): void {
     this.#open = false;
     this.#socket.destroy();
-  }
-
-  /** Where in the code it was opened: lines of a stack. */
-  get openedBy(): string {
-    return this.#openedBy;
   }
 
   #check(): void {
