@@ -120,7 +120,10 @@ describe.each(METHODS)('kept connections, %s', (method) => {
     app.arbiter.signal('SIGTERM');
     let count = 0;
     for (; busy.ending === undefined; count++) {
-      await post(busy, '/load/busy/0');
+      // One that was on its way when its connection was closed, idle for as long as a busy machine kept us from it, may be sent
+      // again: no worker has begun it.
+      const answered = await post(busy, `/load/busy-${count}/0`).catch(() => undefined);
+      if (answered === undefined) expect(app.notes().map(({ nonce }) => nonce)).not.toContain(`busy-${count}`);
       await new Promise((resolve) => setTimeout(resolve, 5)); // in which a web server sees the end
       await new Promise((resolve) => setImmediate(resolve)); // and we, where the machine is busy: sockets come behind timers
     }
