@@ -9,6 +9,8 @@ export type DeploymentKind = 'in-process' | 'single' | 'spawn' | 'fork';
  */
 export type Driver = 'pg' | 'pg-native' | 'pg-plain';
 
+export type WebServerName = 'lighttpd' | 'nginx';
+
 export type Fix = 'none' | 'lazy' | 'started' | 'pgbouncer-strict' | 'pgbouncer-lenient' | 'postfork' | 'guard';
 
 /**
@@ -85,6 +87,8 @@ export interface TimelineProcess {
   /** `master`: loads the application and forks; serves nothing under `fork`. */
   readonly role: 'master' | 'worker';
   readonly from: number;
+  /** When it ended; not there: it was there to the end, or nobody knows. */
+  readonly to?: number;
 }
 
 export interface TimelineConnection {
@@ -131,7 +135,7 @@ export interface LabResult {
   /** What to type to have it again. */
   readonly command: string;
   readonly versions: Readonly<Record<string, string>>; // name -> version: postfork, node, postgresql, lighttpd, pgbouncer, pg, ...
-  readonly webServer: 'lighttpd' | 'nginx';
+  readonly webServer: WebServerName;
   readonly cells: readonly CellResult[];
   /** What was left out, and why: `pg-native: it is not installed: ...`. */
   readonly left: readonly string[];

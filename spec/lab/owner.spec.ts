@@ -2,11 +2,13 @@
 
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { send } from '../support/http.ts';
 import { isRunning, until } from '../support/processes.ts';
-import { ask, LAB, openFolder, ownedBy, owners, ROOT } from './owner.ts';
+import { ask, LAB, openFolder, ownedBy, owners, ROOT, type OwnedWebServers } from './owner.ts';
 
 const folder = openFolder();
 const startOwner = owners();
+const startWebOwner = owners('web-owner.mjs');
 const asRoot = ROOT ? describe : describe.skip;
 const makeFolder = (name: string, mode: number): string => {
   mkdirSync(folder.join(name), { mode });
@@ -47,6 +49,62 @@ test('folders may have any name', async () => {
   for (const url of urls) expect(await ask(url)).toBe(1);
   expect((await owner.stop('SIGTERM')).code).toBe(0);
   expect(readdirSync(tmpdir)).toEqual([]);
+});
+
+describe('web servers', () => {
+  const CONFIG = join(__dirname, '../../lighttpd/legacy.conf');
+  const site = (name: string): string => {
+    const root = makeFolder(name, 0o755);
+    mkdirSync(join(root, 'media'));
+    writeFileSync(join(root, 'media/a.txt'), 'a file');
+    return root;
+  };
+  /** lighttpd serves a file, and nginx looks for an application that is not there. */
+  const answers = async (servers: OwnedWebServers): Promise<unknown[]> => {
+    const all = await Promise.all(servers.map(({ port }) => send(port, '/media/a.txt')));
+    return [all[0]?.body.toString(), all[1]?.status];
+  };
+
+  test('of an owner that is killed end, and leave no folder', async () => {
+    const tmpdir = makeFolder('web-killed', 0o755);
+    const owner = startWebOwner([LAB, CONFIG, site('site')], { tmpdir });
+    const servers = await ownedBy<OwnedWebServers>(owner);
+    expect(await answers(servers)).toEqual(['a file', 502]);
+    expect(readdirSync(tmpdir)).toHaveLength(2);
+    await owner.stop('SIGKILL'); // and its process group
+    const gone = (): boolean => !servers.some(({ pid }) => isRunning(pid)) && readdirSync(tmpdir).length === 0;
+    await until('the end of what it has owned', gone);
+    for (const { port } of servers) await expect(send(port)).rejects.toThrow('ECONNREFUSED'); // nginx's worker is gone, too
+  });
+
+  test('run on at Ctrl-C, which is for their owner', async () => {
+    const tmpdir = makeFolder('web-interrupted', 0o755);
+    const owner = startWebOwner([LAB, CONFIG, site('site of the interrupted')], { tmpdir });
+    const servers = await ownedBy<OwnedWebServers>(owner);
+    process.kill(-owner.pid, 'SIGINT'); // what a terminal sends: to the whole group
+    await owner.says(/interrupted/, 'stdout');
+    expect(await answers(servers)).toEqual(['a file', 502]);
+    expect((await owner.stop('SIGTERM')).code).toBe(0);
+    expect(readdirSync(tmpdir)).toEqual([]);
+  });
+
+  test('may have folders of any name', async () => {
+    const tmpdir = makeFolder('web a b, "ü" \'\\$', 0o755);
+    const config = join(tmpdir, 'legacy "c" $1.conf');
+    cpSync(CONFIG, config);
+    const owner = startWebOwner([LAB, config, site('site "s" $1 \\')], { tmpdir });
+    expect(await answers(await ownedBy<OwnedWebServers>(owner))).toEqual(['a file', 502]);
+    expect((await owner.stop('SIGTERM')).code).toBe(0);
+    expect(readdirSync(tmpdir)).toEqual(['legacy "c" $1.conf']);
+  });
+
+  test('that do not start leave nothing', async () => {
+    const tmpdir = makeFolder('web-failed', 0o755);
+    const owner = startWebOwner([LAB, folder.join('missing.conf'), site('site of none')], { tmpdir });
+    expect((await owner.finished).code).toBe(1);
+    expect(owner.stderr).toMatch(/no such file or directory, open .*missing\.conf/);
+    expect(readdirSync(tmpdir)).toEqual([]);
+  });
 });
 
 test.each<[what: string, name: string, mode: number]>([

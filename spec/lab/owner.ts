@@ -16,7 +16,10 @@ export interface Owned {
 
 export const LAB: string = join(__dirname, '../../dist/lab/index.js');
 
-const PROGRAM = join(__dirname, 'programs/owner.mjs');
+/** What programs/web-owner.mjs says of its servers. */
+export type OwnedWebServers = { pid: number; port: number }[];
+
+const PROGRAMS = join(__dirname, 'programs');
 
 export const ROOT: boolean = process.getuid?.() === 0;
 
@@ -28,15 +31,17 @@ export function openFolder(): TemporaryFolder {
 }
 
 /**
- * How to start owners, which end with the test; `words`: what programs/owner.mjs takes. Call it where hooks may be registered.
+ * How to start owners, which end with the test; `words`: what the program takes. Call it where hooks may be registered.
  */
-export function owners(): (words: readonly string[], where?: { cwd?: string; tmpdir?: string }) => SpecProcess {
+export function owners(
+  program = 'owner.mjs',
+): (words: readonly string[], where?: { cwd?: string; tmpdir?: string }) => SpecProcess {
   const started: SpecProcess[] = [];
   afterEach(async () => {
     await Promise.all(started.splice(0).map((owner) => owner.stop('SIGKILL')));
   });
   return (words, { cwd, tmpdir } = {}) => {
-    const owner = new SpecProcess(process.execPath, [PROGRAM, ...words], {
+    const owner = new SpecProcess(process.execPath, [join(PROGRAMS, program), ...words], {
       ...(cwd !== undefined && { cwd }),
       ...(tmpdir !== undefined && { environ: { TMPDIR: tmpdir } }),
     });
@@ -46,9 +51,9 @@ export function owners(): (words: readonly string[], where?: { cwd?: string; tmp
 }
 
 /** What it owns, when its servers run. */
-export async function ownedBy(owner: SpecProcess): Promise<Owned> {
-  const [line] = await owner.says(/^\{.*\}$/m, 'stdout');
-  return JSON.parse(line) as Owned;
+export async function ownedBy<T = Owned>(owner: SpecProcess): Promise<T> {
+  const [line] = await owner.says(/^[[{].*[\]}]$/m, 'stdout');
+  return JSON.parse(line) as T;
 }
 
 /** The first column of the first row, on a connection of its own. */

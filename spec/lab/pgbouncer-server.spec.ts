@@ -7,7 +7,12 @@ import { pgbouncerServer, postgresServer } from '../support/postgres.ts';
 import { ask } from './owner.ts';
 
 const postgres = postgresServer();
-const pgbouncer = pgbouncerServer(postgres, { poolMode: 'transaction', settings: { default_pool_size: '3' } });
+let heard = '';
+const pgbouncer = pgbouncerServer(postgres, {
+  poolMode: 'transaction',
+  settings: { default_pool_size: '3' },
+  onLog: (text) => (heard += text),
+});
 
 test('hands queries on, by TCP and by its unix socket', async () => {
   for (const url of [pgbouncer.url(), pgbouncer.server.socketUrl()]) {
@@ -33,6 +38,11 @@ test('works on after its restart, on the same port', async () => {
   expect(isRunning(pid as number)).toBe(false);
   expect(pgbouncer.server.port).toBe(port);
   expect(await ask(pgbouncer.url())).toBe(1);
+});
+
+test('tells its whole log, restarts included', () => {
+  expect(heard.match(/process up/g)).toHaveLength(2);
+  expect(heard).toBe(pgbouncer.server.log);
 });
 
 test('starts after it was killed', async () => {

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { PostgresServer } from '../../lib/lab/index.ts';
-import { isRunning } from '../support/processes.ts';
+import { isRunning, until } from '../support/processes.ts';
 import { ask, openFolder, ROOT } from './owner.ts';
 
 const folder = openFolder();
@@ -16,8 +16,12 @@ const listening = (port: number): Promise<Server> =>
 
 describe('a temporary server', () => {
   let server: PostgresServer;
+  let heard = '';
   beforeAll(async () => {
-    server = await PostgresServer.create({ settings: { max_connections: '33' } });
+    server = await PostgresServer.create({
+      settings: { max_connections: '33' },
+      onLog: (text) => (heard += text),
+    });
     await ask(server.url(), 'CREATE TABLE kept AS SELECT 0 AS n');
   });
   afterAll(() => server.remove());
@@ -78,6 +82,15 @@ describe('a temporary server', () => {
     await new Promise((resolve) => other.close(resolve));
     await server.start();
     expect(await ask(server.url())).toBe(1);
+  });
+
+  test('tells its whole log, restarts included, of which it keeps the end', async () => {
+    expect(heard).toBe(server.log);
+    await ask(server.url(), "DO $$ BEGIN RAISE LOG 'long: %', repeat('x', 256 * 1024); END $$");
+    await server.restart();
+    await until('the end of the log', () => heard.endsWith(server.log));
+    expect(server.log).toHaveLength(256 * 1024);
+    expect(heard).toMatch(/ready to accept connections[^]*long: x+\n[^]*ready to accept connections/);
   });
 
   test('another one at the same time is another one', async () => {

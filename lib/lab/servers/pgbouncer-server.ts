@@ -19,6 +19,10 @@ export interface PgbouncerOptions {
   port?: number;
   /** Settings of the section [pgbouncer] (pgbouncer(5)), such as default_pool_size. */
   settings?: Readonly<Record<string, string>>;
+  /**
+   * Gets what it writes to its log, restarts included, as it comes: pieces of text, not whole lines. `log` keeps only the end.
+   */
+  onLog?: (text: string) => void;
 }
 
 const READY = /process up: pgbouncer/i;
@@ -131,6 +135,7 @@ export class PgbouncerServer {
         keeper: this.#keeper,
         folder: this.#folder,
         user: this.#user,
+        onLog: this.#options.onLog,
         missing: 'pgbouncer is not installed: apt-get install pgbouncer, or scripts/setup --tests',
       });
       this.#process = started;

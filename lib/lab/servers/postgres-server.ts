@@ -22,6 +22,10 @@ export interface PostgresOptions {
   database?: string;
   /** Parameters of postgresql.conf (PostgreSQL manual, chapter 19), before those of the file and of ALTER SYSTEM. */
   settings?: Readonly<Record<string, string>>;
+  /**
+   * Gets what it writes to its log, restarts included, as it comes: pieces of text, not whole lines. `log` keeps only the end.
+   */
+  onLog?: (text: string) => void;
 }
 
 /** `smart` waits for the clients, `fast` ends their sessions, `immediate` is a crash (PostgreSQL manual, 18.5). */
@@ -49,6 +53,7 @@ interface Parts {
   readonly settings: Readonly<Record<string, string>>;
   /** Its data are gone with it. */
   readonly temporary: boolean;
+  readonly onLog: ((text: string) => void) | undefined;
 }
 
 export class PostgresServer {
@@ -82,7 +87,7 @@ export class PostgresServer {
         await createDatabase(options.database as string, cluster, binaries, process);
       }
       const settings = { ...SMALL, ...(temporary && NOT_DURABLE), ...options.settings };
-      server = new PostgresServer({ binaries, cluster, folder, keeper, settings, temporary });
+      server = new PostgresServer({ binaries, cluster, folder, keeper, settings, temporary, onLog: options.onLog });
       await server.#startOn(options.port);
       return server;
     } catch (error) {
@@ -201,7 +206,7 @@ export class PostgresServer {
   }
 
   #launch(port: number): ServerProcess {
-    const { binaries, cluster, folder, keeper, settings } = this.#parts;
+    const { binaries, cluster, folder, keeper, settings, onLog } = this.#parts;
     const place = {
       listen_addresses: '127.0.0.1',
       port: String(port),
@@ -212,6 +217,7 @@ export class PostgresServer {
       keeper,
       folder,
       user: cluster.user,
+      onLog,
     });
   }
 }

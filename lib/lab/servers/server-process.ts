@@ -17,6 +17,10 @@ export interface ServerProcessOptions {
   input?: string;
   /** What to say where there is no such program. */
   missing?: string;
+  /** Variables of its environment, besides PATH and LC_ALL. */
+  environment?: Readonly<Record<string, string>>;
+  /** Gets what it writes, whole, piece by piece. */
+  onLog?: ((text: string) => void) | undefined;
 }
 
 /** How a process ended. */
@@ -39,12 +43,16 @@ export class ServerProcess {
   constructor(
     program: string,
     args: readonly string[],
-    { keeper, folder, user, input, missing }: ServerProcessOptions,
+    { keeper, folder, user, input, missing, environment, onLog }: ServerProcessOptions,
   ) {
     this.#name = basename(program);
     const child = spawn(program, args, {
       cwd: folder,
-      env: { PATH: `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`, LC_ALL: 'C' },
+      env: {
+        PATH: `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`,
+        LC_ALL: 'C',
+        ...environment,
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true, // Ctrl-C is for its owner, who ends it in order
       ...(user !== undefined && { uid: user.uid, gid: user.gid }),
@@ -54,6 +62,7 @@ export class ServerProcess {
     child.stdin.end(input);
     const hear = (text: string): void => {
       this.#log = (this.#log + text).slice(-LOG_BOUND);
+      onLog?.(text);
       this.#changed();
     };
     child.stdout.setEncoding('utf8').on('data', hear);

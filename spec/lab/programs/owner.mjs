@@ -8,8 +8,8 @@ const postgres = await PostgresServer.create(JSON.parse(options));
 const pgbouncer = pooled === undefined ? undefined : await PgbouncerServer.create({ postgres });
 const { pid, data, socketFolder } = postgres;
 const urls = [postgres.url(), postgres.socketUrl(), ...(pgbouncer ? [pgbouncer.url(), pgbouncer.socketUrl()] : [])];
-process.stdout.write(`${JSON.stringify({ pids: [pid, pgbouncer?.pid].filter(Boolean), data, socketFolder, urls })}\n`);
 process.once('SIGTERM', async () => {
   await pgbouncer?.remove();
   await postgres.remove();
 });
+process.stdout.write(`${JSON.stringify({ pids: [pid, pgbouncer?.pid].filter(Boolean), data, socketFolder, urls })}\n`);

@@ -1,0 +1,70 @@
+// The report in two sentences: what was reproduced, what fixes it. And whether the law held.
+
+import type { CellResult, Fix, LabResult } from '../result.ts';
+import { failed, fixesOf, kindsOf, lawHeld, threadsCell, verdict } from './figures.ts';
+import { count, list, nameInText } from './words.ts';
+
+/** Two sentences, or one where no fix was tried. */
+export function headline({ cells, webServer }: LabResult): readonly string[] {
+  return [fault(cells, webServer), fixes(cells)].filter((sentence) => sentence !== '');
+}
+
+/** `The law held in 27 of 27 cells.`, and where it did not. */
+export function lawSentence(result: LabResult): string {
+  const { of, held, broken } = verdict(result);
+  if (of === 0) return 'The law says nothing of the cells that were run.';
+  const line = `The law held in ${held} of ${count(of, 'cell')}`;
+  if (broken.length === 0) return `${line}.`;
+  const cases = broken.map((cell) => `${cell.cell.id} (${failed(cell)} failed, the law says ${cell.predicted})`);
+  return `${line}. It did not hold in ${list(cases)}.`;
+}
+
+function fault(cells: readonly CellResult[], webServer: string): string {
+  const cell = threadsCell(cells);
+  if (cell === undefined) return 'The fault itself was not tried: no cell of this run forks without a fix.';
+  const failures = `${failed(cell)} of ${count(cell.requests, 'request')} failed`;
+  const forked = `behind ${webServer}, with a database connection opened at import and ${count(cell.cell.workers, 'worker')} forked after it, ${failures}`;
+  if (failed(cell) === 0) return `Not reproduced: ${forked}${law(cell)}.`;
+  return `Reproduced: ${forked} (${list(kindsOf(cell))})${law(cell)}${turnover(cells, cell)}.`;
+}
+
+function law(cell: CellResult): string {
+  const held = lawHeld(cell);
+  if (held === null) return '';
+  if (!held) return `, which is NOT what the law says (${cell.predicted})`;
+  return failed(cell) === 0 ? '' : ', exactly the workers that served less one';
+}
+
+/** The same with the highest turnover of workers. */
+function turnover(cells: readonly CellResult[], { cell, concurrency }: CellResult): string {
+  const [most] = cells
+    .filter(
+      (other) => other.cell.deployment === 'fork' && other.cell.fix === 'none' && other.concurrency === concurrency,
+    )
+    .filter((other) => other.cell.driver === cell.driver && other.cell.workers === cell.workers)
+    .filter((other) => other.cell.maxRequests > 0 && other.refused === null)
+    .toSorted((one, other) => one.cell.maxRequests - other.cell.maxRequests);
+  if (most === undefined || cell.maxRequests > 0) return '';
+  return `; with max-requests ${most.cell.maxRequests} it is ${failed(most)} of ${most.requests}`;
+}
+
+function fixes(cells: readonly CellResult[]): string {
+  const forked = cells.filter(({ cell }) => cell.deployment === 'fork' && cell.fix !== 'none');
+  const of = (fix: Fix): readonly CellResult[] => forked.filter(({ cell }) => cell.fix === fix);
+  const tried = fixesOf(forked);
+  const refusing = tried.filter((fix) => of(fix).every(({ refused }) => refused !== null));
+  const failing = tried.filter((fix) => of(fix).some((cell) => failed(cell) > 0));
+  const working = tried.filter((fix) => !refusing.includes(fix) && !failing.includes(fix));
+  const sentence = [
+    names(working, (all) => `no request failed with ${list(all, 'or')}`),
+    names(refusing, (all) => `${list(all)} ${all.length === 1 ? 'refuses' : 'refuse'} to start`),
+    names(failing, (all) => `requests still failed with ${list(all)}`),
+  ]
+    .filter((part) => part !== '')
+    .join('; ');
+  return sentence === '' ? '' : `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`;
+}
+
+function names(fixesOfAKind: readonly Fix[], say: (all: readonly string[]) => string): string {
+  return fixesOfAKind.length === 0 ? '' : say(fixesOfAKind.map(nameInText));
+}
