@@ -3,8 +3,9 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { PostgresServer } from '../lab/index.ts';
+import type { PostgresServer } from '../lab/index.ts';
 import { atLeastOne } from './arguments.ts';
+import { EndingSignals } from './ending-signals.ts';
 import { CommandError } from './exit-codes.ts';
 
 interface PostgresFlags {
@@ -13,7 +14,6 @@ interface PostgresFlags {
   database: string;
 }
 
-const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const NOT_FOUND = 127; // as sh
 
 export function postgresCommand(): Command {
@@ -50,6 +50,7 @@ function port(text: string): number {
 async function run(command: readonly string[], { data, database, port }: PostgresFlags): Promise<void> {
   const signals = new EndingSignals(); // before there is anything to clean up
   try {
+    const { PostgresServer } = await import('../lab/index.ts'); // the arbiter, of the same program, loads no database driver
     const server = await PostgresServer.create({
       database,
       ...(data !== undefined && { folder: data }),
@@ -93,27 +94,4 @@ function runWith(command: readonly string[], url: string, signals: EndingSignals
     });
     child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal as NodeJS.Signals]));
   });
-}
-
-/** The OS signals that end the command: what came before there was somebody to hand it on to is handed on then. */
-class EndingSignals {
-  came: NodeJS.Signals | undefined;
-  #receive: ((signal: NodeJS.Signals) => void) | undefined;
-  readonly #hear = (signal: NodeJS.Signals): void => {
-    this.came = signal;
-    this.#receive?.(signal);
-  };
-
-  constructor() {
-    for (const name of ENDING) process.on(name, this.#hear);
-  }
-
-  handOnTo(receive: (signal: NodeJS.Signals) => void): void {
-    this.#receive = receive;
-    if (this.came !== undefined) receive(this.came);
-  }
-
-  close(): void {
-    for (const name of ENDING) process.off(name, this.#hear);
-  }
 }

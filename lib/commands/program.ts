@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { callCommand } from './call.ts';
 import { configCommand } from './config.ts';
 import { CommandError } from './exit-codes.ts';
+import { labCommand } from './lab.ts';
 import { migrateCommand } from './migrate.ts';
 import { postgresCommand } from './postgres.ts';
 import { runfcgiCommand } from './runfcgi.ts';
@@ -25,6 +26,7 @@ export async function main(): Promise<void> {
     .addCommand(configCommand())
     .addCommand(migrateCommand())
     .addCommand(postgresCommand())
+    .addCommand(labCommand())
     .addCommand(runfcgiCommand())
     .addHelpText(
       'after',

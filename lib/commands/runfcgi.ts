@@ -11,7 +11,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   host: 'TCP address to listen on, with port',
   port: 'TCP port',
   socket: 'unix socket to listen on (default, without host and port: descriptor 0)',
-  maxrequests: 'requests after which a worker is replaced; 0 (default): never',
+  maxrequests: 'requests that a worker serves, exactly; then it is replaced; 0 (default): never',
   minspare: 'at least so many workers without a request (default 2)',
   maxspare: 'at most so many (default 5)',
   maxchildren: 'never more workers (default 50)',
@@ -75,7 +75,10 @@ function methodArguments(method: string, given: Readonly<Record<string, string>>
   const { minspare = '2', maxspare = '5', maxchildren = '50', maxrequests = '0' } = given;
   const start = Number(maxchildren) < Number(maxspare) ? maxchildren : maxspare; // flup begins with maxspare
   const spare = ['--workers', start, '--min-spare', minspare, '--max-spare', maxspare, '--max-workers', maxchildren];
-  const requests = ['--max-requests', maxrequests, '--max-requests-jitter', '0'];
+  // As in flup: a child serves so many and not one more.
+  const requests = ['--max-requests', maxrequests, Number(maxrequests) > 0 ? '--max-requests-strict' : ''].filter(
+    Boolean,
+  );
   return ['--method', 'fork', '--scaling', 'dynamic', ...spare, ...requests];
 }
 

@@ -2,7 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { Scaling } from '../prefork/index.ts';
+import type { Scaling, WorkerSettings } from '../prefork/index.ts';
 import { DEFAULTS, type Limits } from '../server/index.ts';
 import { atLeastOne, count, octal, positive } from './arguments.ts';
 import { LOG_LEVELS } from './log.ts';
@@ -23,6 +23,7 @@ export interface ServeFlags extends Partial<Limits> {
   workerIdle: number;
   maxRequests: number;
   maxRequestsJitter?: number;
+  maxRequestsStrict?: boolean;
   forkGuard: 'warn' | 'refuse' | 'off';
 
   bootTimeout: number;
@@ -40,6 +41,8 @@ export interface ServeFlags extends Partial<Limits> {
   logFile?: string;
   outFile?: string;
 }
+
+type Wear = Pick<WorkerSettings, 'maxRequests' | 'maxRequestsJitter' | 'maxRequestsStrict'>;
 
 /** The limits that can be given on the command line, with what they mean. */
 const LIMIT_FLAGS: Readonly<Partial<Record<keyof Limits, string>>> = {
@@ -86,6 +89,7 @@ export function addServeOptions(command: Command): Command {
     .option('--worker-idle <ms>', 'ondemand: a worker without a request for so long leaves', positive, 10_000)
     .option('--max-requests <n>', 'replace a worker after so many requests; 0: never', count, 0)
     .option('--max-requests-jitter <n>', 'and at most so many more (default: a tenth of them)', count)
+    .option('--max-requests-strict', 'not one more: it leaves with the last of them, before there is another worker')
     .addOption(
       new Option('--fork-guard <what>', 'fork: what to do about connections that the application opens while it loads')
         .choices(['warn', 'refuse', 'off'])
@@ -129,6 +133,21 @@ export function scalingOf(flags: ServeFlags): Scaling {
     case 'ondemand':
       return { kind: 'ondemand', maxWorkers, idleTimeout: flags.workerIdle };
   }
+}
+
+/** When workers are worn. Throws RangeError where the flags contradict each other. */
+export function wearOf(flags: ServeFlags): Wear {
+  const { method, maxRequests, maxRequestsJitter, maxRequestsStrict = false } = flags;
+  if (!maxRequestsStrict) {
+    return { maxRequests, maxRequestsJitter: maxRequestsJitter ?? Math.floor(maxRequests / 10), maxRequestsStrict };
+  }
+  const flag = '--max-requests-strict';
+  if (method === 'single') throw new RangeError(`${flag} is for workers: --method single has none`);
+  if (maxRequests === 0) throw new RangeError(`${flag} needs --max-requests, of 1 or more`);
+  if (maxRequestsJitter !== undefined && maxRequestsJitter > 0) {
+    throw new RangeError(`${flag} leaves no room for --max-requests-jitter ${maxRequestsJitter}`);
+  }
+  return { maxRequests, maxRequestsJitter: 0, maxRequestsStrict };
 }
 
 /** What of the flags is the server's. */

@@ -8,13 +8,14 @@ import { BOOT_FAILED, CommandError } from './exit-codes.ts';
 import { loadApplication } from './load-application.ts';
 import { reopen } from './log.ts';
 import { isRestricted, placeOf, type ServeContext } from './serve-context.ts';
-import { limitsOf, type ServeFlags } from './serve-flags.ts';
+import { limitsOf, wearOf, type ServeFlags } from './serve-flags.ts';
 
 const STOP_GRACE = 10_000; // ms for receivers to end once everything else has
 
 export async function serveSingle(file: string, flags: ServeFlags, context: ServeContext): Promise<void> {
   const { log, identity, manager } = context;
   const { listen, allow, backlog, multiplex } = flags;
+  wearOf(flags);
   const place = placeOf(listen, identity);
   // Bound first, and with another user to become also in place: afterwards this process may have no right to.
   const socket = await openListeningSocket(place, { restricted: isRestricted(allow) });

@@ -22,7 +22,7 @@ import { openListeningSocket } from '../server/index.ts';
 import { BOOT_FAILED, CommandError } from './exit-codes.ts';
 import { reopen, type Log } from './log.ts';
 import { isRestricted, placeOf, type ServeContext } from './serve-context.ts';
-import { limitsOf, scalingOf, type ServeFlags } from './serve-flags.ts';
+import { limitsOf, scalingOf, wearOf, type ServeFlags } from './serve-flags.ts';
 import type { ServeStatus } from './status.ts';
 import { WorkerOutput } from './worker-output.ts';
 import type { ApplicationSettings } from './worker-process.ts';
@@ -33,11 +33,11 @@ export async function serveWorkers(file: string, flags: ServeFlags, context: Ser
   const { log, identity, manager } = context;
   process.title = `postfork: arbiter ${basename(file)}`;
   const scaling = scalingOf(flags);
+  const settings = settingsOf(file, flags, context);
   const socket = await openListeningSocket(placeOf(flags.listen, identity), { restricted: isRestricted(flags.allow) });
   for (const name of ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES']) delete process.env[name]; // they were meant for us
   const stdout = flags.outFile === undefined ? undefined : new LogDestination({ file: flags.outFile });
   const output = new WorkerOutput(log, stdout);
-  const settings = settingsOf(file, flags, context);
   const program: Program = { file: WORKER, execArgv: process.execArgv, settings, listener: socket.fd };
   const arbiter = new Arbiter({
     ...flags,
@@ -108,7 +108,7 @@ export async function serveWorkers(file: string, flags: ServeFlags, context: Ser
 }
 
 function settingsOf(file: string, flags: ServeFlags, { identity }: ServeContext): WorkerSettings {
-  const { mount, allow, backlog, multiplex, logLevel, maxRequests, stopTimeout, forkGuard } = flags;
+  const { mount, allow, backlog, multiplex, logLevel, stopTimeout, forkGuard } = flags;
   const application: ApplicationSettings = {
     file,
     logLevel,
@@ -122,13 +122,11 @@ function settingsOf(file: string, flags: ServeFlags, { identity }: ServeContext)
       ...(backlog !== undefined && { backlog }),
     },
   };
-  const maxRequestsJitter = flags.maxRequestsJitter ?? Math.floor(maxRequests / 10);
   const handOver = flags.method === 'fork' || findNative() !== undefined;
   return {
     title: basename(file),
     handOver,
-    maxRequests,
-    maxRequestsJitter,
+    ...wearOf(flags),
     stopTimeout,
     forkGuard,
     program: application,

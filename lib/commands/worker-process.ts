@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import type { Application } from '../app/index.ts';
 import { dropPrivileges, type Identity } from '../daemon/index.ts';
-import { runWorker, runZygote, type WorkerProgram } from '../prefork/index.ts';
+import { runWorker, runZygote, type WorkerPlace, type WorkerProgram } from '../prefork/index.ts';
 import { serve, type ServeOptions } from '../serve.ts';
 import { loadApplication } from './load-application.ts';
 import { createLog } from './log.ts';
@@ -13,7 +13,7 @@ export interface ApplicationSettings {
   file: string;
   mount?: string;
   /** Options of `serve` that all workers have in common. */
-  serve: Omit<ServeOptions, 'listen' | 'log' | 'first'>;
+  serve: Omit<ServeOptions, 'listen' | 'log' | keyof WorkerPlace>;
   logLevel: string;
   /** What to be before the application is loaded. */
   identity?: Identity;
@@ -47,12 +47,12 @@ class ApplicationProgram implements WorkerProgram {
     return this.#log;
   }
 
-  async serve(settings: unknown, listener: number, first: boolean): ReturnType<WorkerProgram['serve']> {
+  async serve(settings: unknown, listener: number, worker: WorkerPlace): ReturnType<WorkerProgram['serve']> {
     const options = (settings as ApplicationSettings).serve;
     const application = this.#application as Application;
     const serving = await serve(application, {
       ...options,
-      first,
+      ...worker,
       listen: `fd:${listener}`,
       ...(this.#log !== undefined && { log: this.#log }),
     });
@@ -60,6 +60,7 @@ class ApplicationProgram implements WorkerProgram {
     return {
       load: () => ({ active: server.requests, connections: server.connections, served: server.served }),
       close: (how) => serving.close(how),
+      closeWithAnswers: () => server.closeWithAnswers(),
       adopt: (descriptor) => server.adopt(descriptor),
     };
   }

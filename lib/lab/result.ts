@@ -29,14 +29,14 @@ export interface Cell {
   readonly workers: number;
   /** Requests after which a worker is replaced; 0: never. */
   readonly maxRequests: number;
+  /** Requests at a time; 1: one after the other. */
+  readonly concurrency: number;
 }
 
 export interface CellResult {
   readonly cell: Cell;
   /** Sent. 0 where the deployment refused to start. */
   readonly requests: number;
-  /** At a time; 1: one after the other. */
-  readonly concurrency: number;
   /** Answered with the page that was asked for. */
   readonly answered: number;
   readonly failures: Readonly<Record<FailureKind, number>>;

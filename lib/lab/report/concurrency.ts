@@ -1,13 +1,13 @@
 // What comes only of requests at one time: the kinds, how often, and why.
 
 import type { CellResult, FailureKind, LabResult } from '../result.ts';
-import { failed, inOrder, kindsOf } from './figures.ts';
+import { brokeDown, failed, inOrder, kindsOf } from './figures.ts';
 import { html, type Html } from './html.ts';
 import { KINDS, keysOf, list } from './words.ts';
 
 /** Nothing where every cell was run with one request at a time. */
 export function concurrency({ cells }: LabResult): Html | undefined {
-  const concurrent = inOrder(cells).filter((cell) => cell.concurrency > 1);
+  const concurrent = inOrder(cells).filter(({ cell }) => cell.concurrency > 1);
   if (concurrent.length === 0) return undefined;
   const only = onlyThen(cells);
   const kinds = keysOf(KINDS).filter((kind) => concurrent.some(({ failures }) => failures[kind] > 0));
@@ -32,7 +32,7 @@ export function concurrency({ cells }: LabResult): Html | undefined {
     <div class="scroll" role="region" aria-labelledby="concurrency-caption" tabindex="0">
       <table>
         <caption id="concurrency-caption">
-          Failures by kind where requests were sent several at a time
+          <span>Failures by kind where requests were sent several at a time</span>
         </caption>
         <thead>
           <tr>
@@ -52,16 +52,16 @@ export function concurrency({ cells }: LabResult): Html | undefined {
 }
 
 function row(result: CellResult, kinds: readonly FailureKind[]): Html {
-  const { cell, concurrency: atATime, requests, failures, refused } = result;
+  const { cell, requests, failures, refused } = result;
   if (refused !== null) {
     return html`<tr>
       <th scope="row"><code>${cell.id}</code></th>
-      <td colspan="${kinds.length + 3}">⊘ refuses to start</td>
+      <td colspan="${kinds.length + 3}">⊘ ${brokeDown(result) ? 'did not start' : 'refuses to start'}</td>
     </tr>`;
   }
   return html`<tr>
     <th scope="row"><code>${cell.id}</code></th>
-    ${[atATime, requests, failed(result), ...kinds.map((kind) => failures[kind])].map((number) => html`<td>${number}</td>`)}
+    ${[cell.concurrency, requests, failed(result), ...kinds.map((kind) => failures[kind])].map((number) => html`<td>${number}</td>`)}
   </tr>`;
 }
 
@@ -74,7 +74,8 @@ function sentence(only: readonly FailureKind[]): string {
 function onlyThen(cells: readonly CellResult[]): readonly FailureKind[] {
   const has = (kind: FailureKind, driver: CellResult['cell']['driver'], several: boolean): boolean =>
     cells.some(
-      (cell) => cell.cell.driver === driver && cell.concurrency > 1 === several && kindsOf(cell).includes(kind),
+      (result) =>
+        result.cell.driver === driver && result.cell.concurrency > 1 === several && kindsOf(result).includes(kind),
     );
   const drivers = [...new Set(cells.map(({ cell }) => cell.driver))];
   return keysOf(KINDS).filter((kind) => drivers.some((driver) => has(kind, driver, true) && !has(kind, driver, false)));

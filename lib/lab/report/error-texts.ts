@@ -1,7 +1,7 @@
 // Every error text that was seen: by whom, how often and where.
 
 import type { ErrorText, LabResult } from '../result.ts';
-import { inOrder } from './figures.ts';
+import { brokeDown, inOrder } from './figures.ts';
 import { groupBy } from './group-by.ts';
 import { html, preformatted, type Html } from './html.ts';
 import { KINDS, count } from './words.ts';
@@ -32,9 +32,9 @@ export function errorTexts(result: LabResult): Html {
       </article>`,
   )}
   ${refusals.map(
-    ([text, cells]) =>
+    ({ title, text, cells }) =>
       html`<article class="error">
-        <h3>Refused to start <small>instead of serving, ${count(cells.length, 'time')}</small></h3>
+        <h3>${title} <small>what it said instead, ${count(cells.length, 'time')}</small></h3>
         ${preformatted(text)}
         <p class="dim">in ${ids(cells)}</p>
       </article>`,
@@ -59,7 +59,21 @@ function seenIn({ cells }: LabResult): readonly Seen[] {
     .toSorted((one, other) => other.count - one.count);
 }
 
-function refusalsIn({ cells }: LabResult): readonly (readonly [string, readonly string[]])[] {
-  const refused = inOrder(cells).flatMap(({ cell, refused: text }) => (text === null ? [] : [{ id: cell.id, text }]));
-  return [...groupBy(refused, ({ text }) => text)].map(([text, group]) => [text, group.map(({ id }) => id)]);
+interface Refusal {
+  readonly title: string;
+  readonly text: string;
+  readonly cells: readonly string[];
+}
+
+function refusalsIn({ cells }: LabResult): readonly Refusal[] {
+  const refused = inOrder(cells).flatMap((result) => {
+    if (result.refused === null) return [];
+    return [
+      { title: brokeDown(result) ? 'Did not start' : 'Refused to start', text: result.refused, id: result.cell.id },
+    ];
+  });
+  return [...groupBy(refused, ({ title, text }) => `${title} ${text}`).values()].flatMap((group) => {
+    const [first] = group;
+    return first === undefined ? [] : [{ title: first.title, text: first.text, cells: group.map(({ id }) => id) }];
+  });
 }

@@ -1,6 +1,6 @@
 // The figures that are not in the data but follow from it: sums, and whether the law held.
 
-import type { CellResult, FailureKind, Fix, LabResult } from '../result.ts';
+import type { Cell, CellResult, FailureKind, Fix, LabResult } from '../result.ts';
 import { DEPLOYMENTS, DRIVERS, FIXES, KINDS, keysOf } from './words.ts';
 
 /** Requests that failed, of whatever kind. */
@@ -16,6 +16,11 @@ export function kindsOf({ failures }: CellResult): readonly FailureKind[] {
 /** Requests of which nobody knows what became of them: a fault of the lab itself. */
 export function unaccounted(result: CellResult): number {
   return result.requests - result.answered - failed(result);
+}
+
+/** It ended instead of starting, and nothing of it was to refuse that. */
+export function brokeDown({ cell, refused }: CellResult): boolean {
+  return refused !== null && cell.fix !== 'guard';
 }
 
 /** `null`: the law says nothing of this cell. */
@@ -37,15 +42,15 @@ export function verdict({ cells }: LabResult): Verdict {
   return { of: told.length, held: told.length - broken.length, broken };
 }
 
-/** By driver, deployment, max-requests, workers, concurrency and fix: the order of rows and columns. */
+/** By driver, deployment, concurrency, max-requests, workers and fix: the order of rows and columns. */
 export function inOrder(cells: readonly CellResult[]): readonly CellResult[] {
-  const ranks = ({ cell, concurrency }: CellResult): readonly number[] => [
+  const ranks = ({ cell }: CellResult): readonly number[] => [
     keysOf(DRIVERS).indexOf(cell.driver),
     keysOf(DEPLOYMENTS).indexOf(cell.deployment),
+    cell.concurrency,
     // 0 is for ever, and the less a worker serves the more of them there are.
     cell.maxRequests === 0 ? -Infinity : -cell.maxRequests,
     cell.workers,
-    concurrency,
     keysOf(FIXES).indexOf(cell.fix),
   ];
   return cells.toSorted((one, other) => {
@@ -60,17 +65,20 @@ export function fixesOf(cells: readonly CellResult[]): readonly Fix[] {
   return keysOf(FIXES).filter((fix) => cells.some(({ cell }) => cell.fix === fix));
 }
 
+/** The thread's fault: forked after the import, and nothing done about it. */
+export function isThreads({ deployment, fix }: Cell): boolean {
+  return deployment === 'fork' && fix === 'none';
+}
+
 /**
  * The cell that is the thread's own: fork and no fix, as like its setup as the run has one: first driver, sequential, 4
  * workers, for ever.
  */
 export function threadsCell(cells: readonly CellResult[]): CellResult | undefined {
-  const candidates = inOrder(cells).filter(
-    ({ cell, refused }) => cell.deployment === 'fork' && cell.fix === 'none' && refused === null,
-  );
-  const unlike = ({ cell, concurrency }: CellResult): number =>
+  const candidates = inOrder(cells).filter(({ cell, refused }) => isThreads(cell) && refused === null);
+  const unlike = ({ cell }: CellResult): number =>
     keysOf(DRIVERS).indexOf(cell.driver) * 100 +
-    (concurrency > 1 ? 50 : 0) +
+    (cell.concurrency > 1 ? 50 : 0) +
     (cell.maxRequests > 0 ? 10 : 0) +
     (cell.workers === 4 ? 0 : 1);
   return candidates.toSorted((one, other) => unlike(one) - unlike(other))[0];

@@ -1,7 +1,7 @@
 // The report in two sentences: what was reproduced, what fixes it. And whether the law held.
 
-import type { CellResult, Fix, LabResult } from '../result.ts';
-import { failed, fixesOf, kindsOf, lawHeld, threadsCell, verdict } from './figures.ts';
+import type { Cell, CellResult, Fix, LabResult } from '../result.ts';
+import { brokeDown, failed, fixesOf, kindsOf, lawHeld, isThreads, threadsCell, verdict } from './figures.ts';
 import { count, list, nameInText } from './words.ts';
 
 /** Two sentences, or one where no fix was tried. */
@@ -12,16 +12,26 @@ export function headline({ cells, webServer }: LabResult): readonly string[] {
 /** `The law held in 27 of 27 cells.`, and where it did not. */
 export function lawSentence(result: LabResult): string {
   const { of, held, broken } = verdict(result);
-  if (of === 0) return 'The law says nothing of the cells that were run.';
+  const started = notStarted(result);
+  if (of === 0) return `The law says nothing of the cells that were run.${started}`;
   const line = `The law held in ${held} of ${count(of, 'cell')}`;
-  if (broken.length === 0) return `${line}.`;
+  if (broken.length === 0) return `${line}.${started}`;
   const cases = broken.map((cell) => `${cell.cell.id} (${failed(cell)} failed, the law says ${cell.predicted})`);
-  return `${line}. It did not hold in ${list(cases)}.`;
+  return `${line}. It did not hold in ${list(cases)}.${started}`;
+}
+
+function notStarted({ cells }: LabResult): string {
+  const ids = cells.filter(brokeDown).map(({ cell }) => cell.id);
+  return ids.length === 0 ? '' : ` ${count(ids.length, 'cell')} did not start: ${list(ids)}.`;
 }
 
 function fault(cells: readonly CellResult[], webServer: string): string {
   const cell = threadsCell(cells);
-  if (cell === undefined) return 'The fault itself was not tried: no cell of this run forks without a fix.';
+  if (cell === undefined) {
+    const broken = cells.find((result) => isThreads(result.cell) && brokeDown(result));
+    const why = broken === undefined ? 'no cell of this run forks without a fix' : `${broken.cell.id} did not start`;
+    return `The fault itself was not tried: ${why}.`;
+  }
   const failures = `${failed(cell)} of ${count(cell.requests, 'request')} failed`;
   const forked = `behind ${webServer}, with a database connection opened at import and ${count(cell.cell.workers, 'worker')} forked after it, ${failures}`;
   if (failed(cell) === 0) return `Not reproduced: ${forked}${law(cell)}.`;
@@ -36,25 +46,32 @@ function law(cell: CellResult): string {
 }
 
 /** The same with the highest turnover of workers. */
-function turnover(cells: readonly CellResult[], { cell, concurrency }: CellResult): string {
-  const [most] = cells
-    .filter(
-      (other) => other.cell.deployment === 'fork' && other.cell.fix === 'none' && other.concurrency === concurrency,
-    )
-    .filter((other) => other.cell.driver === cell.driver && other.cell.workers === cell.workers)
-    .filter((other) => other.cell.maxRequests > 0 && other.refused === null)
+function turnover(cells: readonly CellResult[], { cell }: CellResult): string {
+  const [most] = alike(cells, cell)
+    .filter((other) => other.cell.fix === 'none' && other.cell.workers === cell.workers && other.refused === null)
+    .filter((other) => other.cell.maxRequests > 0)
     .toSorted((one, other) => one.cell.maxRequests - other.cell.maxRequests);
   if (most === undefined || cell.maxRequests > 0) return '';
   return `; with max-requests ${most.cell.maxRequests} it is ${failed(most)} of ${most.requests}`;
 }
 
+/** Forked, on the same driver, with as many requests at a time. */
+function alike(cells: readonly CellResult[], { driver, concurrency }: Cell): readonly CellResult[] {
+  return cells.filter(
+    ({ cell }) => cell.deployment === 'fork' && cell.driver === driver && cell.concurrency === concurrency,
+  );
+}
+
 function fixes(cells: readonly CellResult[]): string {
-  const forked = cells.filter(({ cell }) => cell.deployment === 'fork' && cell.fix !== 'none');
+  const thread = threadsCell(cells);
+  const all = thread === undefined ? cells.filter(({ cell }) => cell.deployment === 'fork') : alike(cells, thread.cell);
+  const forked = all.filter(({ cell }) => cell.fix !== 'none');
   const of = (fix: Fix): readonly CellResult[] => forked.filter(({ cell }) => cell.fix === fix);
   const tried = fixesOf(forked);
-  const refusing = tried.filter((fix) => of(fix).every(({ refused }) => refused !== null));
+  const broken = tried.filter((fix) => of(fix).some(brokeDown));
+  const refusing = tried.filter((fix) => !broken.includes(fix) && of(fix).every(({ refused }) => refused !== null));
   const failing = tried.filter((fix) => of(fix).some((cell) => failed(cell) > 0));
-  const working = tried.filter((fix) => !refusing.includes(fix) && !failing.includes(fix));
+  const working = tried.filter((fix) => ![...broken, ...refusing, ...failing].includes(fix));
   const sentence = [
     names(working, (all) => `no request failed with ${list(all, 'or')}`),
     names(refusing, (all) => `${list(all)} ${all.length === 1 ? 'refuses' : 'refuse'} to start`),

@@ -2,14 +2,14 @@
 
 import type { LabResult } from '../result.ts';
 import { again, leftOut } from './again.ts';
-import { charts } from './chart/charts.ts';
+import { charts } from './chart/index.ts';
 import { concurrency } from './concurrency.ts';
 import { errorTexts } from './error-texts.ts';
 import { facts } from './facts.ts';
-import { verdict } from './figures.ts';
+import { brokeDown, verdict } from './figures.ts';
 import { headline, lawSentence } from './headline.ts';
 import { html, Html } from './html.ts';
-import { pictures } from './picture/pictures.ts';
+import { pictures } from './picture/index.ts';
 import { scoreboard } from './scoreboard.ts';
 import { STYLE } from './style.ts';
 
@@ -35,8 +35,8 @@ export function reportHtml(result: LabResult): string {
         <header>
           <p class="dim">Postfork lab</p>
           <h1>Database connections opened before the fork</h1>
-          <p class="headline">${headline(result).join(' ')}</p>
-          ${law(result)} ${facts(result)}
+          ${headline(result).map((sentence) => html`<p class="headline">${sentence}</p>`)} ${law(result)}
+          ${facts(result)}
         </header>
         <main>
           <section id="scoreboard">
@@ -71,6 +71,7 @@ export function reportHtml(result: LabResult): string {
 
 function law(result: LabResult): Html {
   const { of, broken } = verdict(result);
-  if (broken.length > 0) return html`<p class="verdict broken"><b>✗</b> ${lawSentence(result)}</p>`;
+  if (broken.length > 0 || result.cells.some(brokeDown))
+    return html`<p class="verdict broken"><b>✗</b> ${lawSentence(result)}</p>`;
   return html`<p class="verdict ${of === 0 ? '' : 'held'}"><b>${of === 0 ? '–' : '✓'}</b> ${lawSentence(result)}</p>`;
 }

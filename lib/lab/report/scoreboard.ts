@@ -1,7 +1,7 @@
 // The scoreboard: deployments down, fixes across.
 
 import type { CellResult, Driver, Fix, LabResult } from '../result.ts';
-import { failed, fixesOf, inOrder, kindsOf, lawHeld, unaccounted } from './figures.ts';
+import { brokeDown, failed, fixesOf, inOrder, kindsOf, lawHeld, unaccounted } from './figures.ts';
 import { groupBy } from './group-by.ts';
 import { html, type Html } from './html.ts';
 import { DEPLOYMENTS, DRIVERS, FIXES, KINDS, sizeOf } from './words.ts';
@@ -13,8 +13,11 @@ export function scoreboard({ cells }: LabResult): Html {
   return html`<div class="scroll" role="region" aria-labelledby="scoreboard-caption" tabindex="0">
     <table class="scoreboard">
       <caption id="scoreboard-caption">
-        Requests that failed, in each deployment (rows) with each fix (columns). The law: failures = workers that served
-        at least one request - 1, where they share a connection; else 0. A blank cell was not run.
+        <span>
+          Requests that failed, in each deployment (rows) with each fix (columns). The law: failures = workers that
+          served at least one request - 1, where they share a connection; else 0. With a strict close a worker keeps its
+          dead copy, so the law says all requests of all workers but the first. A blank cell was not run.
+        </span>
       </caption>
       <thead>
         <tr>
@@ -42,17 +45,19 @@ function group(driver: Driver, cells: readonly CellResult[], fixes: readonly Fix
   </tbody>`;
 }
 
-function rowKey({ cell, concurrency }: CellResult): string {
-  return [cell.deployment, cell.workers, cell.maxRequests, concurrency].join('/');
+function rowKey({ cell }: CellResult): string {
+  return [cell.deployment, cell.workers, cell.maxRequests, cell.concurrency].join('/');
 }
 
 function rowOf(row: readonly CellResult[], fixes: readonly Fix[]): Html | undefined {
   const [first] = row;
   if (first === undefined) return undefined;
-  const { cell, concurrency } = first;
-  const size = [...sizeOf(cell), ...(concurrency > 1 ? [`${concurrency} at a time`] : [])];
+  const { cell } = first;
+  const size = [...sizeOf(cell), ...(cell.concurrency > 1 ? [`${cell.concurrency} at a time`] : [])];
   return html`<tr>
-    <th scope="row">${cell.deployment}${size.length === 0 ? html`<small>${DEPLOYMENTS[cell.deployment]}</small>` : size.map((part) => html`<small class="whole">${part}</small>`)}</th>
+    <th scope="row">
+      ${cell.deployment}${size.length === 0 ? html`<small>${DEPLOYMENTS[cell.deployment]}</small>` : size.map((part) => html`<small class="whole">${part}</small>`)}
+    </th>
     ${fixes.map((fix) => cellOf(row.find((result) => result.cell.fix === fix)))}
   </tr>`;
 }
@@ -60,6 +65,7 @@ function rowOf(row: readonly CellResult[], fixes: readonly Fix[]): Html | undefi
 function cellOf(result: CellResult | undefined): Html {
   if (result === undefined) return html`<td></td>`;
   const { refused, requests, connects, backends, django } = result;
+  if (brokeDown(result)) return html`<td class="bad"><b>⊘ did not start</b></td>`;
   if (refused !== null) return html`<td class="refused"><b>⊘ refuses to start</b></td>`;
   const failures = failed(result);
   const lost = unaccounted(result);

@@ -53,7 +53,7 @@ export const STYLE = `
 
   figure { margin: 1.8rem 0 0 } figcaption { max-width: 60rem; margin-top: .4rem }
   .mark { display: inline-block; margin: .2rem 0 .5rem; padding: .05rem .6rem; border-radius: 1rem; font-size: .85rem; font-weight: 600 }
-  .mark.good { background: var(--good-back); color: var(--good) } .mark.bad { background: var(--bad-back); color: var(--bad) }
+  .mark { background: var(--quiet-back) } .mark.good { background: var(--good-back); color: var(--good) } .mark.bad { background: var(--bad-back); color: var(--bad) }
   .legend { list-style: none; margin: .8rem 0; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1.3rem; font-size: .875rem }
   .legend li { display: flex; align-items: center; gap: .4rem } .legend svg { flex: none }
   svg { font: 11px system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif; display: block } svg text { fill: var(--text) }
@@ -81,7 +81,7 @@ export const STYLE = `
   .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 0 2rem } .chart { max-width: 34rem; margin-top: 1rem }
   .chart svg { width: 100%; height: auto } .chart figcaption { font-size: .875rem; text-align: center }
   svg .law { fill: none; stroke: var(--accent); stroke-width: 2; stroke-dasharray: 6 4 } .measured circle, circle.measured { fill: var(--bad) }
-  svg .measured text { font-weight: 700; font-size: 12px } svg .django { fill: none; stroke: var(--text); stroke-width: 1.8 } svg .fix { fill: var(--good) } svg .failing { fill: var(--bad) }
+  svg .measured text { font-weight: 700; font-size: 12px } svg .django { fill: none; stroke: var(--text); stroke-width: 1.8 } svg .fix { fill: var(--good) } svg .failing { fill: var(--bad) } svg .beyond text { font-size: 11px }
   .error { margin: 1.4rem 0 } .error code { overflow-wrap: normal; white-space: nowrap } .error p { font-size: .875rem; max-width: none }
 
   @media (max-width: 40rem) { header, main { padding-left: .9rem; padding-right: .9rem } h1 { font-size: 1.35rem } }

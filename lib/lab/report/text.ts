@@ -1,7 +1,7 @@
 // reportText(): the table for a terminal, at most 120 columns wide.
 
 import type { CellResult, Driver, Fix, LabResult } from '../result.ts';
-import { failed, fixesOf, inOrder, kindsOf, lawHeld, unaccounted, verdict } from './figures.ts';
+import { brokeDown, failed, fixesOf, inOrder, kindsOf, lawHeld, unaccounted, verdict } from './figures.ts';
 import { groupBy } from './group-by.ts';
 import { headline, lawSentence } from './headline.ts';
 import { visible } from './visible.ts';
@@ -47,7 +47,7 @@ function table(driver: Driver, all: readonly CellResult[], paint: Paint): readon
     const name = (fix: Fix): string => (FIXES[fix].short[line] ?? '').replaceAll('’', "'").padEnd(COLUMN);
     return `${(line === 0 ? driver : '').padEnd(ROW)}${fixes.map(name).join('')}`.trimEnd();
   });
-  const rows = groupBy(cells, ({ cell, concurrency }) => rowName(cell, concurrency));
+  const rows = groupBy(cells, ({ cell }) => rowName(cell));
   const body = [...rows].flatMap(([name, row]) => rowLines(name, row, fixes, paint));
   const widest = ROW + fixes.length * COLUMN;
   return [
@@ -58,7 +58,7 @@ function table(driver: Driver, all: readonly CellResult[], paint: Paint): readon
   ];
 }
 
-function rowName({ deployment, workers, maxRequests }: CellResult['cell'], concurrency: number): string {
+function rowName({ deployment, workers, maxRequests, concurrency }: CellResult['cell']): string {
   const forked = deployment === 'fork' || deployment === 'spawn';
   const parts = [
     deployment,
@@ -88,6 +88,7 @@ function rowLines(name: string, row: readonly CellResult[], fixes: readonly Fix[
 
 function piecesOf(result: CellResult | undefined): readonly Piece[] {
   if (result === undefined) return [];
+  if (brokeDown(result)) return [{ text: 'no start', color: 'bad' }];
   if (result.refused !== null) return [{ text: 'refuses', color: 'dim' }];
   const failures = failed(result);
   const held = lawHeld(result);
@@ -121,13 +122,14 @@ function key(cells: readonly CellResult[]): readonly string[] {
   return [
     'w: workers, m: max-requests, x: requests at a time. 3/100: failed of sent, OperationalErrors where no kind stands below.',
     '✓: as many as the law says (workers that served - 1 where they share a connection, else 0); ✗ and its number: not so.',
+    'With a strict close a worker keeps its dead copy: then the law says all requests of all workers but the first.',
     ...(told.length === 0 ? [] : wrapped(`Connects per request under fork: ${told.join('; ')}.`)),
   ];
 }
 
 function closing(result: LabResult, paint: Paint): readonly string[] {
   const { of, broken } = verdict(result);
-  const color: Color = broken.length > 0 ? 'bad' : of === 0 ? 'dim' : 'good';
+  const color: Color = broken.length > 0 || result.cells.some(brokeDown) ? 'bad' : of === 0 ? 'dim' : 'good';
   const left = result.left.map((line) => `Left out: ${visible(line)}`);
   const took = `${count(result.cells.length, 'cell')} in ${duration(result.seconds)}, ${result.webServer}. Again: ${visible(result.command)}`;
   return [...wrapped(lawSentence(result)).map((line) => paint(color, line)), ...left, took];

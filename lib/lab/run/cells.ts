@@ -2,15 +2,8 @@
 
 import type { Cell, DeploymentKind, Driver, Fix } from '../result.ts';
 
-export const FIXES: readonly Fix[] = [
-  'none',
-  'lazy',
-  'started',
-  'pgbouncer-strict',
-  'pgbouncer-lenient',
-  'postfork',
-  'guard',
-];
+const LEGACY: readonly Fix[] = ['lazy', 'started', 'pgbouncer-strict', 'pgbouncer-lenient'];
+const UNGUARDED: readonly Fix[] = ['none', ...LEGACY, 'postfork'];
 export const DRIVERS: readonly Driver[] = ['pg', 'pg-native', 'pg-plain'];
 
 export interface MatrixOptions {
@@ -18,6 +11,15 @@ export interface MatrixOptions {
   readonly drivers: readonly Driver[];
   readonly workers: readonly number[];
   readonly maxRequests: readonly number[];
+  /** Requests at a time. With 1 and others, the others are for a few cells only. */
+  readonly concurrency: readonly number[];
+}
+
+/** Cells of one kind: those of all the options' numbers, or of its own. */
+interface Block extends Partial<Pick<MatrixOptions, 'workers' | 'maxRequests'>> {
+  readonly deployment: DeploymentKind;
+  readonly driver: Driver;
+  readonly fixes: readonly Fix[];
 }
 
 /** Fixes that leave one connection in several processes. */
@@ -32,53 +34,73 @@ const DJANGO: Readonly<Partial<Record<Fix, Readonly<Record<number, number>>>>> =
 };
 
 /** All cells that mean something, the thread's own first. */
-export function matrix({ drivers, workers, maxRequests }: MatrixOptions): Cell[] {
-  const cells: Cell[] = [];
-  const add = (
-    deployment: DeploymentKind,
-    driver: Driver,
-    fixes: readonly Fix[],
-    w: readonly number[],
-    m: readonly number[],
-  ): void => {
-    for (const fix of fixes) {
-      for (const count of w)
-        for (const max of m) cells.push(makeCell({ deployment, driver, fix, workers: count, maxRequests: max }));
-    }
-  };
-  const typical = workers.includes(4) ? 4 : (workers.at(0) ?? 4);
-  const standing = maxRequests.includes(0) ? 0 : (maxRequests.at(0) ?? 0);
-  const fixes = FIXES.filter((fix) => fix !== 'guard');
-  if (drivers.includes('pg')) {
-    add('fork', 'pg', fixes, workers, maxRequests);
-    add('fork', 'pg', ['guard'], [typical], [standing]);
-  }
-  if (drivers.includes('pg-native')) {
-    add('fork', 'pg-native', ['none'], workers, maxRequests);
-    add('fork', 'pg-native', ['lazy', 'started', 'pgbouncer-strict', 'pgbouncer-lenient'], [typical], [standing]);
-  }
-  if (drivers.includes('pg-plain')) add('fork', 'pg-plain', ['none', 'lazy', 'started'], [typical], maxRequests);
-  if (drivers.includes('pg')) {
-    // A process that loads the site for each request: slow, and the same with 2 of them as with 8.
-    const lasting = maxRequests.filter((max) => max !== 1);
-    add('spawn', 'pg', ['none', 'postfork'], workers, lasting);
-    add(
-      'spawn',
-      'pg',
-      ['none', 'postfork'],
-      [typical],
-      maxRequests.filter((max) => max === 1),
-    );
-    add('spawn', 'pg', ['lazy', 'started', 'pgbouncer-strict', 'pgbouncer-lenient'], [typical], [standing]);
-    for (const deployment of ['single', 'in-process'] as const) add(deployment, 'pg', fixes, [1], [0]);
-  }
-  return cells;
+export function matrix(options: MatrixOptions): Cell[] {
+  const { workers, maxRequests, concurrency } = options;
+  const typical = [workers.includes(4) ? 4 : (workers.at(0) ?? 4)];
+  const standing = [maxRequests.includes(0) ? 0 : (maxRequests.at(0) ?? 0)];
+  const several = concurrency.filter((count) => count > 1);
+  const blocks: Block[] = [
+    { deployment: 'fork', driver: 'pg', fixes: UNGUARDED },
+    { deployment: 'fork', driver: 'pg', fixes: ['guard'], workers: typical, maxRequests: standing },
+    { deployment: 'fork', driver: 'pg-native', fixes: ['none'] },
+    { deployment: 'fork', driver: 'pg-native', fixes: LEGACY, workers: typical, maxRequests: standing },
+    { deployment: 'fork', driver: 'pg-plain', fixes: ['none', 'lazy', 'started'], workers: typical },
+    // A process that loads the site for each request is slow, and the same with 2 of them as with 8.
+    {
+      deployment: 'spawn',
+      driver: 'pg',
+      fixes: ['none', 'postfork'],
+      maxRequests: maxRequests.filter((max) => max !== 1),
+    },
+    {
+      deployment: 'spawn',
+      driver: 'pg',
+      fixes: ['none', 'postfork'],
+      workers: typical,
+      maxRequests: maxRequests.filter((max) => max === 1),
+    },
+    { deployment: 'spawn', driver: 'pg', fixes: LEGACY, workers: typical, maxRequests: standing },
+    { deployment: 'single', driver: 'pg', fixes: UNGUARDED, workers: [1], maxRequests: [0] },
+    { deployment: 'in-process', driver: 'pg', fixes: UNGUARDED, workers: [1], maxRequests: [0] },
+  ];
+  const one = concurrency.includes(1) || several.length === 0 ? blocks : [];
+  const atATime = concurrency.includes(1) ? blocksAtATime(typical, standing) : blocks;
+  return [
+    ...one.flatMap((block) => cellsOf({ ...options, concurrency: [1] }, block)),
+    ...atATime.flatMap((block) => cellsOf({ ...options, concurrency: several }, block)),
+  ];
 }
 
-export function makeCell(parts: Omit<Cell, 'id'>): Cell {
-  const { deployment, driver, fix, workers, maxRequests } = parts;
-  const numbers = deployment === 'fork' || deployment === 'spawn' ? [`w${workers}`, `m${maxRequests}`] : [];
-  const words = [deployment, fix, ...numbers, ...(driver === 'pg' ? [] : [driver])];
+/** What is seen at several requests at a time is seen in a few cells. */
+function blocksAtATime(workers: readonly number[], maxRequests: readonly number[]): Block[] {
+  const at = { workers, maxRequests };
+  return [
+    { deployment: 'fork', driver: 'pg', fixes: UNGUARDED, ...at },
+    { deployment: 'fork', driver: 'pg-native', fixes: ['none'], ...at },
+    { deployment: 'fork', driver: 'pg-plain', fixes: ['none'], ...at },
+    { deployment: 'spawn', driver: 'pg', fixes: ['none', 'postfork'], ...at },
+    { deployment: 'single', driver: 'pg', fixes: ['none', 'postfork'], workers: [1], maxRequests: [0] },
+  ];
+}
+
+function cellsOf({ drivers, ...options }: MatrixOptions, { deployment, driver, fixes, ...own }: Block): Cell[] {
+  if (!drivers.includes(driver)) return [];
+  const { workers, maxRequests, concurrency } = { ...options, ...own };
+  return fixes.flatMap((fix) =>
+    workers.flatMap((w) =>
+      maxRequests.flatMap((m) =>
+        concurrency.map((c) => makeCell({ deployment, driver, fix, workers: w, maxRequests: m, concurrency: c })),
+      ),
+    ),
+  );
+}
+
+function makeCell(parts: Omit<Cell, 'id'>): Cell {
+  const { deployment, driver, fix, workers, maxRequests, concurrency } = parts;
+  const replaced = deployment === 'fork' || deployment === 'spawn' ? [`w${workers}`, `m${maxRequests}`] : [];
+  const words = [deployment, fix, ...replaced];
+  if (concurrency > 1) words.push(`c${concurrency}`);
+  if (driver !== 'pg') words.push(driver);
   return { id: words.join('/'), ...parts };
 }
 
@@ -104,7 +126,12 @@ export function shares({ deployment, fix }: Cell): boolean {
 }
 
 /** Real Django's failures, where the same was measured on it. */
-export function djangoFailures({ deployment, driver, fix, workers, maxRequests }: Cell, requests: number): number | null {
-  if (deployment !== 'fork' || driver === 'pg-plain' || workers !== 4 || requests !== 100) return null;
+export function djangoFailures(
+  { deployment, driver, fix, workers, maxRequests, concurrency }: Cell,
+  requests: number,
+): number | null {
+  const alike =
+    deployment === 'fork' && driver !== 'pg-plain' && workers === 4 && concurrency === 1 && requests === 100;
+  if (!alike) return null;
   return DJANGO[fix]?.[maxRequests] ?? null;
 }

@@ -10,6 +10,9 @@ import type { SiteSettings } from '../site/index.ts';
 const COMMAND = fileURLToPath(new URL('../../cli.js', import.meta.url));
 const SITE = new URL('../site/index.js', import.meta.url).href;
 
+/** In the folder of a run. */
+export const MODULE = 'site.mjs';
+
 const STARTED_WITHIN = 60_000; // ms: 8 workers that load one after the other
 const SERVING = /"msg":"serving |^listening on \d+$/m;
 const ENDED_WITHIN = 1500; // ms from one OS signal to the next
@@ -41,7 +44,7 @@ export class Deployment {
   /** Resolves when it serves. Rejects with RefusedError where it does not start. */
   static async start({ cell, settings, folder, socket, keeper }: DeploymentOptions): Promise<Deployment> {
     const inProcess = cell.deployment === 'in-process';
-    const module = join(folder, 'site.mjs');
+    const module = join(folder, MODULE);
     await writeFile(module, inProcess ? siteProgram(settings) : siteModule(settings));
     const words = inProcess ? [module] : [COMMAND, 'serve', module, ...serveOptions(cell, socket)];
     const process = new ServerProcess(globalThis.process.execPath, words, { keeper, folder, user: undefined });

@@ -1,7 +1,7 @@
-// run/: from a cell to its result, with real servers and real processes.
+// run/: from the matrix to a result, with real servers and real processes.
 
-export { DRIVERS, FIXES, matrix, type MatrixOptions, select } from './cells.ts';
+export { DRIVERS, matrix, type MatrixOptions, select } from './cells.ts';
 export { RefusedError } from './deployment.ts';
 export { Lab } from './lab.ts';
-export type { CellOptions, Deployed } from './run-cell.ts';
-export { versions } from './versions.ts';
+export type { Deployed } from './run-cell.ts';
+export { type LabOptions, type Progress, runLab } from './run-lab.ts';

@@ -14,7 +14,8 @@ import {
 import { createSite } from '../site/index.ts';
 import { LogText } from './log-text.ts';
 import { findNative } from './native.ts';
-import { type Bench, type CellOptions, deploy, type Deployed, runCell } from './run-cell.ts';
+import { MODULE } from './deployment.ts';
+import { type Bench, type CellOptions, deploy, type Deployed, JOURNAL, runCell } from './run-cell.ts';
 import { POSTGRES_LOG_SETTINGS } from './server-log.ts';
 
 const LEGACY = fileURLToPath(new URL('../../../lighttpd/legacy.conf', import.meta.url));
@@ -55,6 +56,20 @@ export class Lab {
   /** Deploy it and let it be, to poke at. Rejects with RefusedError where it does not start. */
   async keep(cell: Cell): Promise<Deployed> {
     return (this.#deployed = await deploy(cell, this.#bench()));
+  }
+
+  get postgresVersion(): string {
+    return /starting PostgreSQL (\S+)/.exec(this.#bench().log.since(0))?.[1] ?? 'unknown';
+  }
+
+  /** File of what the processes of the site do. */
+  get journal(): string {
+    return join(this.#folder, JOURNAL);
+  }
+
+  /** File of the site's module. */
+  get module(): string {
+    return join(this.#folder, MODULE);
   }
 
   /** DATABASE_URL of the site. */

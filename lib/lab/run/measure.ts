@@ -11,7 +11,6 @@ import { timelineOf } from './timeline.ts';
 export interface Run {
   readonly cell: Cell;
   readonly requests: number;
-  readonly concurrency: number;
   /** By the number of the request. */
   readonly failures: ReadonlyMap<number, Failure>;
   readonly journal: readonly JournalLine[];
@@ -34,19 +33,18 @@ const NOTHING: Readonly<Record<FailureKind, number>> = {
 
 /** `picture`: how many requests its picture has; 0: none. */
 export function measure(run: Run, picture: number): CellResult {
-  const { cell, requests, concurrency, journal } = run;
+  const { cell, requests, journal } = run;
   const failures: Record<FailureKind, number> = { ...NOTHING };
   for (const { kind } of run.failures.values()) failures[kind]++;
   const served = new Set(journal.filter(({ event }) => event === 'begin').map(({ pid }) => pid));
   return {
     cell,
     requests,
-    concurrency,
     answered: requests - run.failures.size,
     failures,
     workersServed: served.size,
-    predicted: concurrency > 1 || cell.driver === 'pg-plain' ? null : predict(cell, journal),
-    django: concurrency > 1 ? null : djangoFailures(cell, requests),
+    predicted: cell.concurrency > 1 || cell.driver === 'pg-plain' ? null : predict(cell, journal),
+    django: djangoFailures(cell, requests),
     connects: journal.filter(({ event }) => event === 'open').length,
     backends: run.postgres.sessions.length,
     errors: errorTexts(run),

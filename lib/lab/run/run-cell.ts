@@ -28,12 +28,16 @@ export interface Bench {
 
 export interface CellOptions {
   readonly requests: number;
-  readonly concurrency: number;
   /** ms without an answer that are a hang. */
   readonly timeout: number;
   /** Requests in the picture; 0: none. */
   readonly picture: number;
+  /** Ends it between two requests. */
+  readonly signal: AbortSignal;
 }
+
+/** In the folder of a run. */
+export const JOURNAL = 'journal';
 
 const MOST_HANGS = 10; // then the rest would hang too: it is not asked for
 const LOGGED_WITHIN = 3000; // ms for the servers to tell the end of the last session
@@ -86,7 +90,7 @@ export async function runCell(cell: Cell, bench: Bench, options: CellOptions): P
   let failures = new Map<number, Failure>();
   try {
     deployed = await deploy(cell, bench);
-    ({ asked, failures } = await ask(deployed.port, options));
+    ({ asked, failures } = await ask(deployed.port, cell.concurrency, options));
     if (deployed.deployment.deaths > 0) asDeaths(failures);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
@@ -99,7 +103,6 @@ export async function runCell(cell: Cell, bench: Bench, options: CellOptions): P
   const run: Run = {
     cell,
     requests: asked,
-    concurrency: options.concurrency,
     failures,
     journal,
     postgres: await sessionsSince(bench, mark),
@@ -114,7 +117,8 @@ export async function runCell(cell: Cell, bench: Bench, options: CellOptions): P
 /** `concurrency` at a time, each of them one after the other. Resolves with the failures by the request's number. */
 async function ask(
   port: number,
-  { requests, concurrency, timeout }: CellOptions,
+  concurrency: number,
+  { requests, timeout, signal }: CellOptions,
 ): Promise<{ asked: number; failures: Map<number, Failure> }> {
   const client = new SiteClient(port, timeout, concurrency);
   const failures = new Map<number, Failure>();
@@ -122,14 +126,18 @@ async function ask(
   let hangs = 0;
   const askOn = async (): Promise<void> => {
     while (asked < requests && hangs < MOST_HANGS) {
+      signal.throwIfAborted();
       const request = siteRequest(++asked);
       const failure = await client.ask(request);
       if (failure !== undefined) failures.set(request.number, failure);
       if (failure?.kind === 'hang') hangs++;
     }
   };
-  await Promise.all(Array.from({ length: concurrency }, askOn));
-  client.close();
+  try {
+    await Promise.all(Array.from({ length: concurrency }, askOn));
+  } finally {
+    client.close();
+  }
   return { asked, failures };
 }
 
@@ -151,7 +159,7 @@ function asCrossed(failures: Map<number, Failure>, journal: readonly JournalLine
 }
 
 function journalFile({ folder }: Bench): string {
-  return join(folder, 'journal');
+  return join(folder, JOURNAL);
 }
 
 async function readJournal(bench: Bench): Promise<JournalLine[]> {

@@ -31,16 +31,22 @@ export interface CellGiven {
 
 /** `fork/none/w4/m0`, of which all 100 requests are answered, unless something else is given. */
 export function cellResult({ cell: given = {}, failures: some = {}, result = {} }: CellGiven = {}): CellResult {
-  const { deployment = 'fork', driver = 'pg', fix = 'none', workers = 4, maxRequests = 0 } = given;
-  const parts = [deployment, fix, `w${workers}`, `m${maxRequests}`, ...(driver === 'pg' ? [] : [driver])];
-  const cell: Cell = { id: parts.join('/'), deployment, driver, fix, workers, maxRequests };
+  const { deployment = 'fork', driver = 'pg', fix = 'none', workers = 4, maxRequests = 0, concurrency = 1 } = given;
+  const size = deployment === 'fork' || deployment === 'spawn' ? [`w${workers}`, `m${maxRequests}`] : [];
+  const parts = [
+    deployment,
+    fix,
+    ...size,
+    ...(concurrency > 1 ? [`c${concurrency}`] : []),
+    ...(driver === 'pg' ? [] : [driver]),
+  ];
+  const cell: Cell = { id: parts.join('/'), deployment, driver, fix, workers, maxRequests, concurrency };
   const failures = { ...NO_FAILURES, ...some };
   const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
   const requests = result.requests ?? 100;
   return {
     cell,
     requests,
-    concurrency: 1,
     answered: requests - failed,
     failures,
     workersServed: workers,
@@ -178,8 +184,8 @@ export function faultTimeline(): Timeline {
       const inherited = has.get(pid);
       const dead = inherited !== undefined && request > 1;
       const connection = inherited ?? timeline.open(pid, request);
-      if (dead) timeline.event(pid, 'error', connection, request);
-      else timeline.event(pid, 'query', connection, request).event(pid, 'query', connection, request);
+      timeline.event(pid, 'query', connection, request);
+      timeline.event(pid, dead ? 'error' : 'query', connection, request);
       timeline.end(pid, request).close(pid, connection, request);
       has.delete(pid);
     });
@@ -306,9 +312,9 @@ export function wholeRun(): LabResult {
       },
     }),
     cellResult({
+      cell: { concurrency: 16 },
       failures: { OperationalError: 5, crossed: 2, hang: 1 },
       result: {
-        concurrency: 16,
         predicted: null,
         errors: [{ kind: 'crossed', text: 'asked for session abc, was given session def', count: 2, source: 'page' }],
       },

@@ -32,7 +32,9 @@ export interface Chart {
 }
 
 export function chart({ id, title, description, xName, xTicks, points, law }: Chart): Html {
-  const top = Math.max(1, ...[...points, ...law].map(({ y }) => y));
+  // What fixes fail may be many times more than the fault: it must not flatten the law.
+  const scaled = points.filter(({ kind }) => typeof kind === 'string');
+  const top = Math.max(1, ...[...scaled, ...law].map(({ y }) => y));
   const step = niceStep(top);
   const most = Math.ceil(top / step) * step;
   const xOf = (x: number): number => LEFT + x * (WIDTH - LEFT - RIGHT);
@@ -47,36 +49,40 @@ export function chart({ id, title, description, xName, xTicks, points, law }: Ch
       ${xTicks.map(({ x, label }) => html`<text class="tick" x="${xOf(x)}" y="${HEIGHT - BOTTOM + 22}" text-anchor="middle">${label}</text>`)}
       <text class="tick" x="${xOf(0.5)}" y="${HEIGHT - 6}" text-anchor="middle">${xName}</text>
       ${law.length < 2 ? undefined : html`<path class="law" d="${line}" />`}
-      ${points.map((point) => drawn(point, xOf(point.x), yOf(point.y)))}
+      ${points.map((point) => drawn(point, xOf(point.x), yOf(Math.min(point.y, most)), point.y > most))}
     </svg>
     <figcaption>${title}</figcaption>
   </figure>`;
 }
 
-/** Measured: a disc with its number; Django: a rhomb around it; a fix: a square, those of one place side by side. */
-function drawn({ kind, title, y: value }: Point, x: number, y: number): Html {
+/** Measured: a disc with its number; Django: a rhomb around it; a fix: a square beside others of its place, or an arrow beyond the top. */
+function drawn({ kind, title, y: value }: Point, x: number, y: number, beyond: boolean): Html {
   if (kind === 'measured') {
-    return html`<g class="point measured"
-      ><title>${title}</title><circle cx="${x}" cy="${y}" r="4.5" /><text x="${x}" y="${y - 12}" text-anchor="middle"
-        >${value}</text
-      ></g
-    >`;
+    return html`<g class="point measured">
+      <title>${title}</title>
+      <circle cx="${x}" cy="${y}" r="4.5" />
+      <text x="${x}" y="${y - 12}" text-anchor="middle">${value}</text>
+    </g>`;
   }
   if (kind === 'django') {
-    return html`<path class="point django" d="M${x} ${y - 10} l10 10 l-10 10 l-10 -10 Z"
-      ><title>${title}</title></path
-    >`;
+    return html`<g class="point django">
+      <title>${title}</title>
+      <path d="M${x} ${y - 10} l10 10 l-10 10 l-10 -10 Z" />
+    </g>`;
   }
   const half = Math.ceil(kind.of / 2);
   const left = x + (kind.fix < half ? kind.fix - half : kind.fix - half + 1) * DODGE - 3;
-  return html`<rect
-    class="${value === 0 ? 'point fix' : 'point fix failing'}"
-    x="${left}"
-    y="${y - 3}"
-    width="6"
-    height="6"
-    ><title>${title}</title></rect
-  >`;
+  if (beyond) {
+    return html`<g class="point fix failing beyond">
+      <title>${title}</title>
+      <path d="M${left - 1} ${y - 3} h8 l-4 -7 Z" />
+      <text x="${left + 3}" y="${y - 14}" text-anchor="middle">${value}</text>
+    </g>`;
+  }
+  return html`<g class="${value === 0 ? 'point fix' : 'point fix failing'}">
+    <title>${title}</title>
+    <rect x="${left}" y="${y - 3}" width="6" height="6" />
+  </g>`;
 }
 
 /** 1, 2 or 5 times a power of ten: at most six lines. */

@@ -8,7 +8,7 @@ import { chart, type Point } from './chart.ts';
 
 export function charts({ cells }: LabResult): Html {
   const forked = inOrder(cells).filter(
-    ({ cell, refused, concurrency }) => cell.deployment === 'fork' && refused === null && concurrency === 1,
+    ({ cell, refused }) => cell.deployment === 'fork' && refused === null && cell.concurrency === 1,
   );
   const drawn = keysOf(DRIVERS).flatMap((driver) => {
     const own = forked.filter(({ cell }) => cell.driver === driver);

@@ -7,6 +7,7 @@ const PAUSE = 50; // ms: a longer one is marked as a break of the axis
 const NARROW = 11; // px, of a step
 const WIDE = 27; // px: of one whose sign has a number beside it
 const BREAK = 22; // px
+const LEAD = 12; // px: before the first event, room for half its tick
 const TAIL = 46; // px: after the last event
 const LABEL = 34; // px: the least from one tick to the next
 const NARROW_EVENTS: ReadonlySet<TimelineEvent['what']> = new Set(['begin', 'query', 'end']);
@@ -43,7 +44,7 @@ export function axisOf({ events, processes }: Timeline): Axis {
   const places: Place[] = [{ time: start, x: 0 }];
   const breaks: number[] = [];
   const xs = new Map<TimelineEvent, number>();
-  let x = 0;
+  let x = LEAD;
   let last = start;
   for (const step of stepsOf(events)) {
     if (step.time - last > PAUSE) {

@@ -36,7 +36,7 @@ export function drawing(timeline: Timeline, id: string, title: string, descripti
       <g transform="translate(${GUTTER} 0)">
         ${axisLine(axis, height)} ${lanes.map(({ bands }, index) => bands.map((band) => bandAt(band, lanes[index])))}
         ${links(timeline, axis, lanes)} ${lanes.map(({ bars }) => bars.map(barAt))}
-        ${lanes.map(({ marks }) => marks.map(({ event, x, y }) => signAt(event, x, y)))}
+        ${lanes.map(({ marks }) => marks.map(signAt))}
       </g>
     </svg>
   </div>`;
@@ -76,20 +76,15 @@ function barAt({ connection, from, to, dead, middle, title }: Bar): Html {
     <title>${title}</title>
     ${dead > from ? html`<rect class="alive" x="${from}" y="${y}" width="${dead - from}" height="${BAR}" rx="3" />` : undefined}
     ${dead < to ? html`<rect class="dead" x="${dead}" y="${y + 1}" width="${to - dead}" height="${BAR - 2}" rx="3" />` : undefined}
-    ${
-      connection !== null && to - from >= NUMBER_FITS
-        ? html`<text
-            class="${dead - from >= NUMBER_FITS ? 'number' : 'number hollow'}"
-            x="${from + 5}"
-            y="${middle + 4}"
-            >${connection}</text
-          >`
-        : undefined
-    }
+    ${connection !== null && to - from >= NUMBER_FITS ? numberAt(connection, dead - from >= NUMBER_FITS, from + 5, middle + 4) : undefined}
   </g>`;
 }
 
-/** From a process that opens or ends a session down to the server, so that the eye finds the two ends of one event. */
+function numberAt(connection: number, alive: boolean, x: number, y: number): Html {
+  return html`<text class="${alive ? 'number' : 'number hollow'}" x="${x}" y="${y}">${connection}</text>`;
+}
+
+/** From a process that ends a session down to the server, so that the eye finds the two ends of one event. */
 function links(timeline: Timeline, axis: Axis, lanes: readonly Lane[]): Html {
   const servers = lanes.filter(({ pid }) => pid === null);
   const lines = timeline.connections.map((connection) => {
@@ -111,10 +106,12 @@ function forks(timeline: Timeline, axis: Axis, lanes: readonly Lane[]): readonly
       const child = lanes.find(({ pid }) => pid === fork.pid);
       if (master === undefined || child === undefined || child === master) return [];
       const x = axis.ofEvent(fork);
+      const title = `fork of ${child.name}`;
       return [
-        html`<path class="fork" d="M${x} ${master.top + 20} V${child.top + 26}"
-          ><title>fork of ${child.name}</title></path
-        >`,
+        html`<g class="fork">
+          <title>${title}</title>
+          <path d="M${x} ${master.top + 20} V${child.top + 26}" />
+        </g>`,
       ];
     });
 }

@@ -38,10 +38,10 @@ export function holdsOf(timeline: Timeline): readonly Hold[] {
   );
 }
 
-/** The last that lets go of it, unless the process uses it after that. An error lets go where no close follows. */
+/** The last that lets go of it, unless the process uses it after that. An error lets nothing go. */
 function endOf(used: readonly TimelineEvent[]): TimelineEvent | undefined {
   const last = used.findLast(({ what }) => what !== 'begin' && what !== 'end' && what !== 'fork');
-  return last !== undefined && ['close', 'discard', 'error'].includes(last.what) ? last : undefined;
+  return last !== undefined && ['close', 'discard'].includes(last.what) ? last : undefined;
 }
 
 /** pgbouncer's client where there is a pgbouncer, for that is whom the application talks to; else the backend. */

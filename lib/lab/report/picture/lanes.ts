@@ -33,6 +33,8 @@ export interface Mark {
   readonly event: TimelineEvent;
   readonly x: number;
   readonly y: number;
+  /** Its connection's session is gone there. */
+  readonly dead: boolean;
 }
 
 export interface Lane {
@@ -74,10 +76,11 @@ export function lanesOf(timeline: Timeline, axis: Axis, top: number): readonly L
   return lanes;
 }
 
-/** `master`, `child`; where there is only one, `process`. */
-export function roleOf(timeline: Timeline, { role }: TimelineProcess): string {
-  if (role === 'worker') return 'child';
-  return timeline.processes.length > 1 ? 'master' : 'process';
+/** `master` and `child`; `worker` where nobody is the master, `process` where there is only one. */
+export function roleOf({ processes }: Timeline, { role }: TimelineProcess): string {
+  if (processes.length === 1) return 'process';
+  if (role === 'master') return 'master';
+  return processes.some((process) => process.role === 'master') ? 'child' : 'worker';
 }
 
 function processLane(
@@ -109,7 +112,7 @@ function processLane(
     .filter(({ what }) => what !== 'begin' && what !== 'end' && what !== 'fork')
     .map((event): Mark => {
       const index = holds.findIndex(({ connection }) => connection === event.connection);
-      return { event, x: x(event), y: middleOf(index) };
+      return { event, x: x(event), y: middleOf(index), dead: x(event) >= (bars[index]?.dead ?? Infinity) };
     });
   return {
     name: `${roleOf(timeline, process)} ${process.pid}`,

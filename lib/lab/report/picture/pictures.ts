@@ -1,9 +1,9 @@
 // The report's part about who held which connection over time.
 
-import type { CellResult, LabResult, Timeline } from '../../result.ts';
-import { failed, inOrder } from '../figures.ts';
+import type { Cell, CellResult, LabResult, Timeline } from '../../result.ts';
+import { brokeDown, failed, inOrder } from '../figures.ts';
 import { html, type Html } from '../html.ts';
-import { FIXES, keysOf, sizeOf } from '../words.ts';
+import { DRIVERS, FIXES, keysOf, sizeOf } from '../words.ts';
 import { drawing } from './drawing.ts';
 import { legend } from './legend.ts';
 import { story } from './story.ts';
@@ -23,24 +23,38 @@ interface Shown {
   readonly timeline: Timeline;
 }
 
-/** The fault first, then a fix after the other. */
+/** The fault first, then a fix after the other; then other drivers. */
 function failingFirst(cells: readonly CellResult[]): readonly Shown[] {
   const rank = ({ cell }: CellResult): number =>
-    (cell.deployment === 'fork' ? 0 : 100) + keysOf(FIXES).indexOf(cell.fix);
+    keysOf(DRIVERS).indexOf(cell.driver) * 100 +
+    (cell.deployment === 'fork' ? 0 : 50) +
+    (cell.concurrency > 1 ? 25 : 0) +
+    keysOf(FIXES).indexOf(cell.fix);
   return inOrder(cells)
     .toSorted((one, other) => rank(one) - rank(other))
     .flatMap((result) => (result.timeline === null ? [] : [{ result, timeline: result.timeline }]));
 }
 
 function picture(result: CellResult, timeline: Timeline, id: string): Html {
-  const { cell, requests } = result;
-  const title = [cell.deployment, FIXES[cell.fix].name, ...sizeOf(cell)].join(', ');
-  const told = story(timeline).join(' ');
+  const { cell, requests, refused } = result;
+  const told = story(timeline, refused !== null).join(' ');
   const shown = timeline.shown < requests ? `The first ${timeline.shown} of ${requests} requests.` : '';
   return html`<figure>
-    <h3>${title} <code>${cell.id}</code></h3>
-    <p class="${failed(result) === 0 ? 'mark good' : 'mark bad'}">${failed(result)} of ${requests} failed</p>
-    ${drawing(timeline, id, title, told)}
+    <h3>${titleOf(cell)} <code>${cell.id}</code></h3>
+    ${mark(result)} ${drawing(timeline, id, titleOf(cell), told)}
     <figcaption>${told} <span class="dim">${shown}</span></figcaption>
   </figure>`;
+}
+
+function titleOf(cell: Cell): string {
+  const { deployment, fix, driver, concurrency } = cell;
+  const several = concurrency > 1 ? [`${concurrency} at a time`] : [];
+  return [deployment, FIXES[fix].name, ...sizeOf(cell), ...several, ...(driver === 'pg' ? [] : [driver])].join(', ');
+}
+
+function mark(result: CellResult): Html {
+  if (brokeDown(result)) return html`<p class="mark bad">⊘ did not start</p>`;
+  if (result.refused !== null) return html`<p class="mark">⊘ refuses to start</p>`;
+  const failures = failed(result);
+  return html`<p class="${failures === 0 ? 'mark good' : 'mark bad'}">${failures} of ${result.requests} failed</p>`;
 }

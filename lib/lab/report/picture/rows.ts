@@ -5,7 +5,7 @@ const GAP = 2; // px
 /** Each bar's row, counted from 0: the first whose last bar has ended before this one begins. */
 export function inRows(bars: readonly { readonly from: number; readonly to: number }[]): readonly number[] {
   const ends: number[] = [];
-  const rows = new Array<number>(bars.length).fill(0);
+  const rows = bars.map(() => 0);
   const order = bars.map((bar, index) => ({ ...bar, index })).toSorted((one, other) => one.from - other.from);
   for (const { from, to, index } of order) {
     const free = ends.findIndex((end) => end + GAP <= from);

@@ -2,6 +2,7 @@
 
 import type { TimelineEvent } from '../../result.ts';
 import { html, type Html } from '../html.ts';
+import type { Mark } from './lanes.ts';
 
 export type Sign = 'query' | 'close' | 'error' | 'foreign' | 'discard' | 'open';
 
@@ -22,13 +23,13 @@ export function isSign(what: TimelineEvent['what']): what is Sign {
 }
 
 /** The sign at a place, with the number of its request beside it. */
-export function signAt(event: TimelineEvent, x: number, y: number): Html | undefined {
+export function signAt({ event, x, y, dead }: Mark): Html | undefined {
   const { what, request, text } = event;
   if (!isSign(what)) return undefined;
   const numbered = what !== 'query' && what !== 'open' && request !== null;
   const when = request === null ? 'outside of a request' : `in request ${request}`;
   const title = `${what} of connection ${event.connection ?? '?'} ${when}, at ${event.at.toFixed(1)} ms${text === undefined ? '' : `: ${text}`}`;
-  return html`<g class="sign ${what}" transform="translate(${x} ${y})">
+  return html`<g class="sign ${what}${dead ? ' on-paper' : ''}" transform="translate(${x} ${y})">
     <title>${title}</title>
     ${SIGNS[what].shape} ${numbered ? html`<text x="8" y="4">${request}</text>` : undefined}
   </g>`;

@@ -5,10 +5,18 @@ import { count, list } from '../words.ts';
 import { deathOf, firstClose, holdsOf, sessionOf, timeOf } from './holds.ts';
 import { roleOf } from './lanes.ts';
 
-export function story(timeline: Timeline): readonly string[] {
+/** `refused`: it ended where it was to fork. */
+export function story(timeline: Timeline, refused: boolean): readonly string[] {
+  if (refused) return refusal(timeline);
   return [beginning(timeline), discards(timeline) || firstEnd(timeline), outcome(timeline), foreign(timeline)].filter(
     (sentence) => sentence !== '',
   );
+}
+
+function refusal({ connections }: Timeline): readonly string[] {
+  if (connections.length === 0) return ['It ended before it served anybody.'];
+  const were = connections.length === 1 ? 'was' : 'were';
+  return [`${connectionsOf(connections)} ${were} open when it was to fork. It ended instead, and nobody had a copy.`];
 }
 
 function beginning({ processes, connections }: Timeline): string {
@@ -108,10 +116,13 @@ function connectionsOf(connections: readonly TimelineConnection[]): string {
 /** `the master and children 4712 and 4713`. */
 function processesOf(timeline: Timeline, pids: readonly number[]): string {
   const known = timeline.processes.filter(({ pid }) => pids.includes(pid));
-  const children = known.filter(({ role }) => role === 'worker').map(({ pid }) => pid);
-  const others = known.filter(({ role }) => role === 'master').map((process) => `the ${roleOf(timeline, process)}`);
-  const named = children.length === 0 ? [] : [`${children.length === 1 ? 'child' : 'children'} ${list(children)}`];
-  return list([...others, ...named]);
+  const others = known.filter((process) => ['master', 'process'].includes(roleOf(timeline, process)));
+  const [first, ...more] = known.filter((process) => !others.includes(process));
+  const named = others.map((process) => `the ${roleOf(timeline, process)}`);
+  if (first === undefined) return list(named);
+  const role = roleOf(timeline, first);
+  const plural = role === 'child' ? 'children' : `${role}s`;
+  return list([...named, `${more.length === 0 ? role : plural} ${list([first, ...more].map(({ pid }) => pid))}`]);
 }
 
 function sentenceCase(text: string): string {

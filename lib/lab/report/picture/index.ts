@@ -1,0 +1,3 @@
+// picture/: who held which connection over time, drawn and told.
+
+export { pictures } from './pictures.ts';
