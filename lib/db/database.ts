@@ -4,6 +4,7 @@ import {
   connection_acquired,
   connection_closed,
   connection_created,
+  connection_discarded,
   connection_released,
   ConnectionStore,
   type QueryResult,
@@ -179,6 +180,7 @@ export class Database {
     const store = new ConnectionStore(settings, {
       outside,
       onOpen: (connection) => void connection_created.notify(this, { alias, connection }),
+      onDiscard: (connection) => void connection_discarded.notify(this, { alias, connection }),
       onClose: (connection) => void connection_closed.notify(this, { alias, connection }),
     });
     return {

@@ -179,6 +179,10 @@ onLinux('a transaction that is open while the application is forked', () => {
         expect(error.message).toContain(`belongs to process ${zygote}`);
         expect(error.message).toMatch(/busy-zygote\.mjs:\d+:\d+/);
       }
+      expect(JSON.parse(await ask(served.client, '/discarded'))).toEqual({
+        zygote,
+        discarded: [{ alias: 'default', ownerPid: zygote }],
+      });
       // Guard: told with the place.
       const [warning] = logLines(served.process.stderr).filter(({ peers }) => peers !== undefined);
       expect(String(warning?.['msg'])).toMatch(/busy-zygote\.mjs/);

@@ -5,10 +5,11 @@ import { SpecProcess } from '../support/process.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/setup', import.meta.url));
 
-test('--help names what --tests adds', async () => {
+test('--help names what --lab and --tests add', async () => {
   const run = new SpecProcess(SCRIPT, ['--help']);
   expect(await run.finished).toEqual({ code: 0, signal: null });
-  expect(run.stdout).toContain('With --tests also pgbouncer and chromium');
+  expect(run.stdout).toContain('With --lab also pgbouncer and, in build/, pg-native');
+  expect(run.stdout).toContain('With --tests that, and chromium');
 });
 
 test('what is no option is refused before anything is done', async () => {

@@ -20,6 +20,9 @@ export const connection_created: Signal<ConnectionEvent> = new Signal('connectio
 /** A connection is closed, by whomever. `sender` is the Database. */
 export const connection_closed: Signal<ConnectionEvent> = new Signal('connection_closed');
 
+/** A forked process has let go of a connection that its parent has opened, and goes on having. `sender` is the Database. */
+export const connection_discarded: Signal<ConnectionEvent> = new Signal('connection_discarded');
+
 /** A request, or a scope, has a connection for itself from now on: new or kept. `sender` is the Database. */
 export const connection_acquired: Signal<ConnectionUse> = new Signal('connection_acquired');
 

@@ -5,6 +5,7 @@ export {
   connection_acquired,
   connection_closed,
   connection_created,
+  connection_discarded,
   connection_released,
   type ConnectionEvent,
   type ConnectionUse,

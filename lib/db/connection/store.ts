@@ -13,6 +13,8 @@ export interface StoreHost {
   outside: <T>(fn: () => T) => T;
   onOpen(connection: Connection): void;
   onClose(connection: Connection): void;
+  /** Let go of, in a process that has inherited it. */
+  onDiscard(connection: Connection): void;
 }
 
 /** Numbers of one database in this process. */
@@ -127,7 +129,10 @@ export class ConnectionStore {
     this.#reserved = this.#opened = this.#closed = 0;
     clearTimeout(this.#pruning);
     this.#pruning = undefined;
-    for (const connection of inherited) connection.discard();
+    for (const connection of inherited) {
+      connection.discard();
+      this.#host.onDiscard(connection);
+    }
     for (const waiter of waiters) {
       clearTimeout(waiter.timer);
       const text = `process ${parent} waits for a database connection, and this is process ${process.pid}, forked from it`;

@@ -34,8 +34,11 @@ const DJANGO: Readonly<Partial<Record<Fix, Readonly<Record<number, number>>>>> =
 };
 
 /** All cells that mean something, the thread's own first. */
-export function matrix(options: MatrixOptions): Cell[] {
-  const { workers, maxRequests, concurrency } = options;
+export function matrix({ drivers, ...numbers }: MatrixOptions): Cell[] {
+  const workers = distinct(numbers.workers);
+  const maxRequests = distinct(numbers.maxRequests);
+  const concurrency = distinct(numbers.concurrency);
+  const options: MatrixOptions = { drivers, workers, maxRequests, concurrency };
   const typical = [workers.includes(4) ? 4 : (workers.at(0) ?? 4)];
   const standing = [maxRequests.includes(0) ? 0 : (maxRequests.at(0) ?? 0)];
   const several = concurrency.filter((count) => count > 1);
@@ -69,6 +72,10 @@ export function matrix(options: MatrixOptions): Cell[] {
     ...one.flatMap((block) => cellsOf({ ...options, concurrency: [1] }, block)),
     ...atATime.flatMap((block) => cellsOf({ ...options, concurrency: several }, block)),
   ];
+}
+
+function distinct(numbers: readonly number[]): number[] {
+  return [...new Set(numbers)];
 }
 
 /** What is seen at several requests at a time is seen in a few cells. */
@@ -118,6 +125,11 @@ export function select(cells: readonly Cell[], pattern: string): Cell[] {
   });
   if (found.length > 0) return found;
   throw new RangeError(`no cell is called ${pattern}; there are\n${cells.map(({ id }) => `  ${id}`).join('\n')}`);
+}
+
+/** Whether the law says how many fail: not of what is left to chance. */
+export function lawful({ driver, concurrency }: Cell): boolean {
+  return concurrency === 1 && driver !== 'pg-plain';
 }
 
 /** Whether several processes of this cell have one connection. */

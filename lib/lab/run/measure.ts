@@ -2,25 +2,10 @@
 
 import type { Cell, CellResult, ErrorText, FailureKind } from '../result.ts';
 import type { JournalLine } from '../site/index.ts';
-import { djangoFailures, shares } from './cells.ts';
-import type { Failure } from './client.ts';
-import type { ServerLog, Session } from './server-log.ts';
+import { djangoFailures, lawful, shares } from './cells.ts';
+import type { Session } from './server-log.ts';
+import type { Run } from './run.ts';
 import { timelineOf } from './timeline.ts';
-
-/** All that is known of a run. */
-export interface Run {
-  readonly cell: Cell;
-  readonly requests: number;
-  /** By the number of the request. */
-  readonly failures: ReadonlyMap<number, Failure>;
-  readonly journal: readonly JournalLine[];
-  readonly postgres: ServerLog;
-  readonly pgbouncer: ServerLog | undefined;
-  readonly refused: string | null;
-  /** ms since 1970. */
-  readonly startedAt: number;
-  readonly seconds: number;
-}
 
 const NOTHING: Readonly<Record<FailureKind, number>> = {
   OperationalError: 0,
@@ -43,7 +28,7 @@ export function measure(run: Run, picture: number): CellResult {
     answered: requests - run.failures.size,
     failures,
     workersServed: served.size,
-    predicted: cell.concurrency > 1 || cell.driver === 'pg-plain' ? null : predict(cell, journal),
+    predicted: lawful(cell) ? predict(cell, journal) : null,
     django: djangoFailures(cell, requests),
     connects: journal.filter(({ event }) => event === 'open').length,
     backends: run.postgres.sessions.length,

@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import type { Cell, CellResult } from '../result.ts';
 import { type Keeper, PgbouncerServer, type PostgresServer } from '../servers/index.ts';
 import { type JournalLine, siteRequest, type SiteSettings } from '../site/index.ts';
+import { lawful } from './cells.ts';
 import { type Failure, SiteClient } from './client.ts';
 import { Deployment, RefusedError } from './deployment.ts';
-import { measure, type Run } from './measure.ts';
-import { type LogText } from './log-text.ts';
+import { measure } from './measure.ts';
+import type { Run } from './run.ts';
+import { LogText } from './log-text.ts';
 import { readPgbouncerLog, readPostgresLog, type ServerLog } from './server-log.ts';
 
 /** What the cells of a run have in common. */
@@ -28,24 +30,26 @@ export interface Bench {
 
 export interface CellOptions {
   readonly requests: number;
-  /** ms without an answer that are a hang. */
+  /** ms without an answer that are a hang, where one is to be expected. Where the law speaks it is 5 times as long. */
   readonly timeout: number;
   /** Requests in the picture; 0: none. */
   readonly picture: number;
-  /** Ends it between two requests. */
+  /** Ends it at once. */
   readonly signal: AbortSignal;
 }
 
 /** In the folder of a run. */
 export const JOURNAL = 'journal';
 
+const PATIENCE = 5; // times as long where no hang is to be expected: a slow machine is none
 const MOST_HANGS = 10; // then the rest would hang too: it is not asked for
 const LOGGED_WITHIN = 3000; // ms for the servers to tell the end of the last session
 
 /** A cell that serves. */
 export interface Deployed {
   readonly deployment: Deployment;
-  readonly pgbouncer: PgbouncerServer | undefined;
+  /** pgbouncer's, where it is in front of the database. */
+  readonly poolerLog: LogText | undefined;
   readonly port: number;
   remove(): Promise<void>;
 }
@@ -53,7 +57,9 @@ export interface Deployed {
 /** Rejects with RefusedError where it does not start. */
 export async function deploy(cell: Cell, bench: Bench): Promise<Deployed> {
   const pooled = cell.fix.startsWith('pgbouncer');
-  const pgbouncer = pooled ? await PgbouncerServer.create({ postgres: bench.postgres }) : undefined;
+  const poolerLog = pooled ? new LogText() : undefined;
+  const pgbouncer =
+    poolerLog && (await PgbouncerServer.create({ postgres: bench.postgres, onLog: (text) => poolerLog.add(text) }));
   const journal = journalFile(bench);
   await rm(journal, { force: true });
   const settings: SiteSettings = {
@@ -67,7 +73,7 @@ export async function deploy(cell: Cell, bench: Bench): Promise<Deployed> {
     const deployment = await Deployment.start({ ...bench, cell, settings });
     return {
       deployment,
-      pgbouncer,
+      poolerLog,
       port: deployment.port ?? bench.port,
       async remove() {
         await deployment.stop();
@@ -90,7 +96,7 @@ export async function runCell(cell: Cell, bench: Bench, options: CellOptions): P
   let failures = new Map<number, Failure>();
   try {
     deployed = await deploy(cell, bench);
-    ({ asked, failures } = await ask(deployed.port, cell.concurrency, options));
+    ({ asked, failures } = await ask(deployed.port, cell, options));
     if (deployed.deployment.deaths > 0) asDeaths(failures);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
@@ -106,7 +112,7 @@ export async function runCell(cell: Cell, bench: Bench, options: CellOptions): P
     failures,
     journal,
     postgres: await sessionsSince(bench, mark),
-    pgbouncer: deployed?.pgbouncer && readPgbouncerLog(deployed.pgbouncer.log),
+    pgbouncer: deployed?.poolerLog && readPgbouncerLog(deployed.poolerLog.since(0)),
     refused,
     startedAt,
     seconds: Math.round(performance.now() - since) / 1000,
@@ -114,13 +120,16 @@ export async function runCell(cell: Cell, bench: Bench, options: CellOptions): P
   return measure(run, options.picture);
 }
 
-/** `concurrency` at a time, each of them one after the other. Resolves with the failures by the request's number. */
+/** As many at a time as the cell has it, each of them one after the other. Resolves with the failures by the request's number. */
 async function ask(
   port: number,
-  concurrency: number,
+  cell: Cell,
   { requests, timeout, signal }: CellOptions,
 ): Promise<{ asked: number; failures: Map<number, Failure> }> {
-  const client = new SiteClient(port, timeout, concurrency);
+  const { concurrency } = cell;
+  const client = new SiteClient(port, lawful(cell) ? timeout * PATIENCE : timeout, concurrency);
+  const close = (): void => client.close();
+  signal.addEventListener('abort', close); // nobody waits for an answer then
   const failures = new Map<number, Failure>();
   let asked = 0;
   let hangs = 0;
@@ -136,6 +145,7 @@ async function ask(
   try {
     await Promise.all(Array.from({ length: concurrency }, askOn));
   } finally {
+    signal.removeEventListener('abort', close);
     client.close();
   }
   return { asked, failures };

@@ -9,12 +9,12 @@ export interface LabOptions {
   readonly cells: readonly Cell[];
   /** Of each cell. */
   readonly requests: number;
-  /** ms without an answer that are a hang. */
+  /** ms without an answer that are a hang, where one is to be expected. Where the law speaks it is 5 times as long. */
   readonly timeout: number;
   readonly webServer: WebServerName;
   /** What was typed, for the report. */
   readonly command: string;
-  /** Ends the run between two requests; it rejects with the signal's reason then. */
+  /** Ends the run; it rejects with the signal's reason then. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
 }

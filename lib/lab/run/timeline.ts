@@ -2,7 +2,7 @@
 
 import type { Timeline, TimelineConnection, TimelineEvent, TimelineProcess } from '../result.ts';
 import type { JournalLine } from '../site/index.ts';
-import type { Run } from './measure.ts';
+import type { Run } from './run.ts';
 import type { Session } from './server-log.ts';
 
 /** `requests`: those up to this number are in it. */
@@ -16,13 +16,16 @@ export function timelineOf({ journal, startedAt }: Run, sessions: readonly Sessi
   const connections = lines
     .filter(({ event }) => event === 'open')
     .map((open) => connectionOf(open, lines, sessions, ids));
-  const shown = new Set(connections.map(({ session }) => session));
   const ms = (at: number): number => Math.round((at - startedAt) * 1000) / 1000;
   return {
-    processes: processesOf(lines).map(({ from, ...process }) => ({ ...process, from: ms(from) })),
+    processes: processesOf(lines).map(({ from, to, ...process }) => ({
+      ...process,
+      from: ms(from),
+      ...(to !== undefined && { to: ms(to) }),
+    })),
     connections,
     sessions: sessions
-      .filter(({ id }) => shown.has(id))
+      .filter(({ from }) => from <= end)
       .map(({ server, id, from, to }) => ({
         server,
         id,
@@ -47,7 +50,13 @@ function processesOf(lines: readonly JournalLine[]): TimelineProcess[] {
     if (processes.has(pid)) continue;
     // Who imports the site and serves nothing is the master, whose copies serve.
     const forks = event === 'import' && !begun.has(pid) && lines.some((line) => line.event === 'fork');
-    processes.set(pid, { pid, role: forks ? 'master' : 'worker', from: at });
+    const left = lines.find((line) => line.event === 'leave' && line.pid === pid);
+    processes.set(pid, {
+      pid,
+      role: forks ? 'master' : 'worker',
+      from: at,
+      ...(left !== undefined && { to: left.at }),
+    });
   }
   return [...processes.values()];
 }
@@ -74,7 +83,7 @@ function eventsOf(lines: readonly JournalLine[], ids: ReadonlyMap<string, number
   const last = new Map<number, string>(); // the connection that a process has used last
   const events: TimelineEvent[] = [];
   for (const { at, pid, event, connection, request, error } of lines) {
-    if (event === 'import' || event === 'serve') continue;
+    if (event === 'import' || event === 'serve' || event === 'leave') continue;
     if (connection !== undefined) last.set(pid, connection);
     const about = connection ?? (event === 'foreign' ? last.get(pid) : undefined);
     events.push({

@@ -2,9 +2,20 @@
 
 import { appendFileSync } from 'node:fs';
 
-/** `serve`: this process takes requests. `import`: it has loaded the site. The others are TimelineEvent's. */
+/** `import`: this process loads the site. `serve`, `leave`: it takes requests from now on, or no more. The others are TimelineEvent's. */
 export type JournalEvent =
-  'import' | 'fork' | 'serve' | 'begin' | 'end' | 'open' | 'query' | 'close' | 'discard' | 'error' | 'foreign';
+  | 'import'
+  | 'fork'
+  | 'serve'
+  | 'leave'
+  | 'begin'
+  | 'end'
+  | 'open'
+  | 'query'
+  | 'close'
+  | 'discard'
+  | 'error'
+  | 'foreign';
 
 export interface JournalLine {
   /** ms since 1970, with fractions: the same clock for all processes. */

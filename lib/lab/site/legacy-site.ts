@@ -23,7 +23,7 @@ interface LegacySignals {
   readonly request_finished: Signal<RequestEvent>;
 }
 
-/** To be awaited while the site's module is imported: unless its fix is `lazy` it asks the database for its configuration. */
+/** To be awaited while the site's module is imported: it asks the database for its configuration then; with the fix `lazy`, at its first request. */
 export async function legacySite({ url, driver, native, fix, journal: path }: SiteSettings): Promise<Application> {
   const journal = new Journal(path);
   const strictClose = fix === 'pgbouncer-strict';
@@ -38,11 +38,17 @@ export async function legacySite({ url, driver, native, fix, journal: path }: Si
 
   noteProcesses(journal, () => connection.held);
   journal.note('import');
-  if (fix !== 'lazy') await connection.query(CONFIGURATION, []);
+  let configured = fix !== 'lazy';
+  if (configured) await connection.query(CONFIGURATION, []);
 
   const application = new Application();
   const query: Query = (sql, params, request) => connection.query(sql, params, request);
-  application.use((request) => wsgiHandler(request, signals, journal, () => adminPage(request, query, journal)));
+  const getResponse = async (request: HttpRequest): Promise<string> => {
+    if (!configured) await query(CONFIGURATION, [], requestNumber(request));
+    configured = true;
+    return adminPage(request, query, journal);
+  };
+  application.use((request) => wsgiHandler(request, signals, journal, getResponse));
   return application;
 }
 
@@ -51,7 +57,7 @@ async function wsgiHandler(
   request: HttpRequest,
   signals: LegacySignals,
   journal: Journal,
-  getResponse: () => Promise<string>,
+  getResponse: (request: HttpRequest) => Promise<string>,
 ): Promise<HttpResponse> {
   const number = requestNumber(request);
   const sender = wsgiHandler;
@@ -60,7 +66,7 @@ async function wsgiHandler(
     let response: HttpResponse;
     await signals.request_started.send(sender, { request: number });
     try {
-      response = await getResponse().then((page) => HttpResponse.html(page), errorPage);
+      response = await getResponse(request).then((page) => HttpResponse.html(page), errorPage);
     } finally {
       await signals.request_finished.send(sender, { request: number });
     }

@@ -6,6 +6,7 @@ import {
   connection_acquired,
   connection_closed,
   connection_created,
+  connection_discarded,
   connections,
   type ConnectionInfo,
   db,
@@ -24,15 +25,16 @@ import type { SiteSettings } from './settings.ts';
  */
 export async function postforkSite({ url, journal: path }: SiteSettings): Promise<Application> {
   const journal = new Journal(path);
+  let atImport: string | undefined;
+  noteProcesses(journal, () => atImport); // before those of the connections: a fork, then what it discards
   configureDatabases({ default: { url } }); // binds their life to the signals
   const used = noteConnections(journal);
-  let atImport: string | undefined;
-  noteProcesses(journal, () => atImport);
   journal.note('import');
   await new Promise<void>((resolve, reject) => {
     const scope = connections.scope(async () => {
       await db.query(CONFIGURATION);
       atImport = used.last;
+      if (atImport !== undefined) journal.note('query', { connection: atImport });
       resolve();
       await new Promise(() => {}); // kept for the site's whole life
     });
@@ -69,6 +71,7 @@ interface Used {
 
 function noteConnections(journal: Journal): Used {
   const ofRequests = new WeakMap<object, string>();
+  const requests = new Map<string, number>(); // that connections were used for last
   let last: string | undefined;
   connection_created.connect(({ connection }) => {
     last = idOf(connection);
@@ -80,10 +83,16 @@ function noteConnections(journal: Journal): Used {
     });
   });
   connection_closed.connect(({ connection }) => {
-    journal.note(connection.ownerPid === process.pid ? 'close' : 'discard', { connection: idOf(connection) });
+    const id = idOf(connection);
+    const request = requests.get(id);
+    requests.delete(id);
+    journal.note('close', { connection: id, ...(request !== undefined && { request }) });
   });
+  connection_discarded.connect(({ connection }) => journal.note('discard', { connection: idOf(connection) }));
   connection_acquired.connect(({ connection, request }) => {
-    if (request !== undefined) ofRequests.set(request, idOf(connection));
+    if (request === undefined) return;
+    ofRequests.set(request, idOf(connection));
+    requests.set(idOf(connection), requestNumber(request as HttpRequest));
   });
   return {
     get last() {

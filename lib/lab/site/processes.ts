@@ -1,6 +1,6 @@
 // noteProcesses(): who is there. The process that imports the site, those that are forked from it, those that serve.
 
-import { after_fork, worker_started } from '../../signals/index.ts';
+import { after_fork, worker_started, worker_stopping } from '../../signals/index.ts';
 import type { Journal } from './journal.ts';
 
 /** `held`: the connection that is open in this process. A fork copies it. */
@@ -11,5 +11,8 @@ export function noteProcesses(journal: Journal, held: () => string | undefined):
   });
   worker_started.connect(function noteWorker() {
     journal.note('serve');
+  });
+  worker_stopping.connect(function noteLeaving() {
+    journal.note('leave');
   });
 }

@@ -5,9 +5,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Application } from 'postfork';
-import { configureDatabases, connections, db } from 'postfork/db';
+import { configureDatabases, connection_discarded, connections, db } from 'postfork/db';
 
 configureDatabases({ default: { applicationName: 'app', connMaxAge: null } });
+const discarded = [];
+connection_discarded.connect(({ alias, connection: { ownerPid } }) => discarded.push({ alias, ownerPid }));
 const zygote = process.pid;
 const { DB_DONE: done, DB_RUNNING: running } = process.env;
 
@@ -54,4 +56,5 @@ app.get('/outcome', async () => {
 });
 app.get('/in-transaction', () => errorOf(inTransaction));
 app.get('/in-scope', () => errorOf(inScope));
+app.get('/discarded', () => ({ zygote, discarded }));
 export default app;

@@ -50,7 +50,7 @@ class PgConnection implements DriverConnection {
     try {
       return (await result).rows;
     } catch (error) {
-      if (!('severity' in (error as object))) this.closed = true; // not what the server answers
+      if ((error as Partial<pg.DatabaseError>).severity !== 'ERROR') this.closed = true; // FATAL is its last word
       throw error;
     }
   }

@@ -1,0 +1,20 @@
+// Run: what was written down of one cell's run.
+
+import type { Cell } from '../result.ts';
+import type { JournalLine } from '../site/index.ts';
+import type { Failure } from './client.ts';
+import type { ServerLog } from './server-log.ts';
+
+export interface Run {
+  readonly cell: Cell;
+  readonly requests: number;
+  /** By the number of the request. */
+  readonly failures: ReadonlyMap<number, Failure>;
+  readonly journal: readonly JournalLine[];
+  readonly postgres: ServerLog;
+  readonly pgbouncer: ServerLog | undefined;
+  readonly refused: string | null;
+  /** ms since 1970. */
+  readonly startedAt: number;
+  readonly seconds: number;
+}
