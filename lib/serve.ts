@@ -33,7 +33,7 @@ export interface Serving {
   /** Where, in the form of `listen`. */
   readonly at: string;
   readonly server: Server;
-  /** Stop: see Server.close. worker_stopping is sent when no request runs any more. */
+  /** Stop: see Server.close. worker_stopping is sent when no request runs any more. A second call may shorten the time. */
   close(options?: CloseOptions): Promise<void>;
 }
 
@@ -68,7 +68,15 @@ export async function serve(application: Application, options: ServeOptions = {}
     await application.finishAll(new RequestError('STOPPING', 'the worker is stopping'));
     await leave();
   };
-  return { at: listening.at, server, close: (closeOptions) => (closing ??= close(closeOptions)) };
+  return {
+    at: listening.at,
+    server,
+    close: (closeOptions) => {
+      if (closing === undefined) closing = close(closeOptions);
+      else void server.close(closeOptions); // the same promise, which the first call has
+      return closing;
+    },
+  };
 }
 
 /** FCGI_WEB_SERVER_ADDRS: a comma list of IP addresses; unset means everybody. */

@@ -28,7 +28,7 @@ The site's module, and its process ${deployment.pid}:
       if (!signal.aborted) throw new Error(`the deployment has ended:\n${deployment.log.slice(-4000)}`);
     });
     const asks = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    await Promise.race([ended, asks]);
+    if (!signal.aborted) await Promise.race([ended, asks]);
   } finally {
     await lab.remove();
   }

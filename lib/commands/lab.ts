@@ -24,7 +24,12 @@ export function labCommand(): Command {
     .option('--only <cell...>', 'some cells: fork, fork/none, fork/none/w4/m1; * for any part')
     .option('--keep', 'deploy the cell that --only names (default: fork/none/w4/m0) and let it be, to poke at')
     .option('--list', 'show the cells and run none')
-    .option('--timeout <ms>', 'without an answer that are a hang', atLeastOne, 2000)
+    .option(
+      '--timeout <ms>',
+      'without an answer that are a hang, where one is to be expected; elsewhere 5 times as long',
+      atLeastOne,
+      2000,
+    )
     .option('-o, --out <folder>', 'where report.html and report.json go', 'lab-report')
     .addHelpText(
       'after',

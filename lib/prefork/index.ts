@@ -2,6 +2,6 @@
 
 export * from './arbiter/index.ts';
 export { buildNative, findNative, loadNative, type Native } from './native.ts';
-export type { WorkerProgram, WorkerSettings } from './program.ts';
+export type { WorkerPlace, WorkerProgram, WorkerSettings } from './program.ts';
 export { runWorker } from './worker/index.ts';
 export { runZygote } from './zygote/index.ts';

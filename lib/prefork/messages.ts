@@ -17,7 +17,9 @@ export type WorkerMessage =
   | { type: 'ready' }
   | { type: 'failed'; message: string } // it could not start
   | { type: 'load'; load: Load }
-  | { type: 'worn' } // it has served as many requests as it should, and serves on until it is told to drain
+  // It has served as many requests as it should, and serves on until it is told to drain; or has begun the last of them, and
+  // drains by itself.
+  | { type: 'worn'; leaving: boolean }
   | { type: 'leaving' } // it drains by itself
   | { type: 'connection' }; // for another worker: its descriptor has gone the other way
 
@@ -25,7 +27,8 @@ export type WorkerMessage =
 export type WorkerOrder =
   | { type: 'start'; settings: unknown } // only to a spawned one
   | { type: 'drain'; timeout: number; handOver: boolean } // ms; whether another worker takes its connections
-  | { type: 'connection' }; // of another worker: its descriptor has come the other way
+  | { type: 'connection' } // of another worker: its descriptor has come the other way
+  | { type: 'leave' }; // to a worn one that drains by itself: there will be no connections of other workers any more
 
 /** From the zygote. */
 export type ZygoteMessage =
@@ -43,10 +46,11 @@ export function parseWorkerMessage(line: string): WorkerMessage | undefined {
   const message = parse(line);
   switch (message?.['type']) {
     case 'ready':
-    case 'worn':
     case 'leaving':
     case 'connection':
       return { type: message['type'] };
+    case 'worn':
+      return { type: 'worn', leaving: message['leaving'] === true };
     case 'failed':
       return { type: 'failed', message: text(message['message']) };
     case 'load': {

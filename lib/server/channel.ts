@@ -69,14 +69,20 @@ export class Channel implements Outlet {
     if (this.#gathering) return;
     this.#gathering = true;
     this.#socket.cork();
-    setImmediate(() => this.#flush());
+    setImmediate(() => this.flush());
   }
 
-  #flush(): void {
+  /** Send what was gathered. */
+  flush(): void {
     if (!this.#gathering) return;
     this.#gathering = false;
     this.#writeText();
     this.#socket.uncork();
+  }
+
+  /** Call back when all that is queued now has been sent, or cannot be. */
+  whenSent(callback: () => void): void {
+    this.#socket.write('', callback);
   }
 
   drained(): Promise<void> {
@@ -99,7 +105,7 @@ export class Channel implements Outlet {
 
   /** Close at once. What was gathered goes first, as far as the system takes it: it was said before the reason to close. */
   close(): void {
-    this.#flush();
+    this.flush();
     this.#socket.destroy();
   }
 

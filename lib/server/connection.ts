@@ -87,8 +87,9 @@ export class Connection implements RequestOwner {
    * to go and nobody could take it now.
    */
   handOver(): boolean {
-    const { descriptor, queued, ending } = this.#channel;
     if (!this.idle || !this.#parser.atBoundary || this.#inputPending || this.#closeWhenIdle) return false;
+    this.#channel.flush();
+    const { descriptor, queued, ending } = this.#channel;
     if (descriptor === undefined || queued > 0 || this.#socket.readableLength > 0 || ending) return false;
     if (!this.#host.handOver(descriptor)) return true;
     this.#channel.abandon();
@@ -288,12 +289,18 @@ export class Connection implements RequestOwner {
   #finishIfIdle(): void {
     if (!this.idle || this.#channel.ending) return;
     if (!this.#closeWhenIdle) {
-      if (this.#host.closing) this.handOver();
+      if (this.#host.closing) this.#handOverSoon();
       return;
     }
     this.#parser.stop(); // what still comes is nobody's business
     this.#channel.finish(!this.#inputPending && this.#parser.atBoundary);
     if (this.#flow.paused) this.#flow.update([], false);
+  }
+
+  /** Behind its answer: nothing that comes after it is to be read here. */
+  #handOverSoon(): void {
+    this.handOver();
+    if (!this.#channel.ending && this.#channel.queued > 0) this.#channel.whenSent(() => this.handOver());
   }
 
   onRoom(): void {

@@ -68,12 +68,15 @@ export interface ServerOptions extends Partial<Limits> {
   align?: boolean;
   /** Peers that may connect: IP addresses or networks in CIDR notation; others are closed at once, unix peers too. Default: all. */
   allow?: readonly string[];
+  /** Called when a request begins, right before its handler, which it must neither delay nor keep from being called. */
+  onRequest?: () => void;
   log?: Logger;
 }
 
 export type Settings = Limits &
   Required<Pick<ServerOptions, 'multiplex' | 'overload' | 'halfClose' | 'align'>> & {
     log: Logger;
+    onRequest: () => void;
     pairLimits: PairLimits;
   };
 
@@ -118,5 +121,6 @@ export function settingsOf(options: ServerOptions): Settings {
     halfClose: options.halfClose ?? 'abort',
     align: options.align ?? false,
     log: options.log ?? silent,
+    onRequest: options.onRequest ?? nothing,
   };
 }

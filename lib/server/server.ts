@@ -117,11 +117,18 @@ export class Server implements Host {
    * Stop accepting and serve what runs to its end. Kept connections go on being served, because a web server may be
    * sending on one at this moment: one that has served a request is closed once it has been idle for `idle`. On a busy one
    * that does not come, so less and less of it is asked for as time goes by, and in the last tenth an answer closes its
-   * connection. What is left at `timeout` is aborted. A second call returns the first one's promise.
+   * connection. What is left at `timeout` is aborted; Infinity: nothing is. A second call may shorten the time, no more; it
+   * returns the first one's promise.
    */
   close(options: CloseOptions = {}): Promise<void> {
+    if (this.#closing !== undefined && options.timeout !== undefined) this.#hurry(options.timeout);
     this.#closing ??= this.#close(options.timeout ?? CLOSING_TIMEOUT, options.idle ?? CLOSING_IDLE, options.handOver);
     return this.#closing;
+  }
+
+  /** From now on an answer closes its connection, unless that is handed over. */
+  closeWithAnswers(): void {
+    for (const connection of this.#connections) connection.closeWithAnswer();
   }
 
   /** Serve a connection that another process has handed over, by its descriptor. Throws for what is no
@@ -161,6 +168,7 @@ export class Server implements Host {
   handlerStarted(): void {
     this.#served += 1;
     this.#running += 1;
+    this.settings.onRequest();
   }
 
   handlerEnded(): void {
@@ -192,11 +200,25 @@ export class Server implements Host {
     this.#sweepEvery(Math.min(sweepInterval(this.settings), Math.max(10, Math.min(idle, timeout / LAST_SHARE) / 4)));
     const quiet = new Promise<void>((resolve) => (this.#onQuiet = resolve));
     if (handOver !== undefined) for (const connection of this.#connections) connection.handOver();
-    this.#deadline = setTimeout(() => this.#stop(), Math.min(timeout, MAX_TIMER));
+    this.#stopAfter(timeout);
     this.#checkQuiet();
     await quiet;
+    this.#onQuiet = undefined;
     clearTimeout(this.#deadline);
     clearInterval(this.#sweeping);
+  }
+
+  #hurry(timeout: number): void {
+    const closeBy = performance.now() + timeout;
+    if (closeBy >= this.#closeBy || this.#onQuiet === undefined) return;
+    this.#closeBy = closeBy;
+    this.#closingTimeout = timeout;
+    this.#stopAfter(timeout);
+  }
+
+  #stopAfter(timeout: number): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#stop(), Math.min(timeout, MAX_TIMER));
   }
 
   /** The time is over: abort, close, and wait for handlers no longer than it takes to tell them. */

@@ -1,6 +1,6 @@
 // How many workers there are: static, dynamic and on demand, and workers that have served as many requests as they should.
 
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { childrenOf, commands, isAlive, until, type Served, type Status } from './served.ts';
 
 const command = commands();
@@ -124,6 +124,25 @@ describe.each(['spawn', 'fork'])('by method %s:', (method) => {
     expect(new Set(pids).size).toBe(3);
     expect(served.process.stderr).not.toContain('died');
   });
+});
+
+test.each([
+  [['--max-requests', '0'], /--max-requests-strict needs --max-requests, of 1 or more/],
+  [['--max-requests', '5', '--max-requests-jitter', '2'], /-strict leaves no room for --max-requests-jitter 2/],
+  [['--max-requests', '5', '--method', 'single'], /-strict is for workers: --method single has none/],
+])('--max-requests-strict with %j is refused with 1, and leaves no socket', async (args, message) => {
+  const socket = command.name('.sock');
+  const given = ['--max-requests-strict', '--listen', `unix:${socket}`, ...args];
+  const { code, stderr } = await command.run(['serve', command.write('simple.mjs', ''), ...given]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(message);
+  expect(existsSync(socket)).toBe(false);
+});
+
+test('--max-requests-strict takes a jitter of 0', async () => {
+  const words = ['--max-requests', '1', '--max-requests-strict', '--max-requests-jitter', '0'];
+  const served = await command.serve(command.write('simple.mjs', ''), words);
+  expect(await served.ask('/pid')).not.toBe(await served.ask('/pid'));
 });
 
 test.each([

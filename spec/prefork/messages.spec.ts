@@ -44,7 +44,7 @@ describe.each([
   });
 
   test('never throws, and never gives more than its own fields', () => {
-    const known = ['type', 'message', 'load', 'id', 'pid', 'code', 'signal'];
+    const known = ['type', 'message', 'load', 'id', 'pid', 'code', 'signal', 'leaving'];
     const types = fc.constantFrom('ready', 'failed', 'load', 'worn', 'leaving', 'forked', 'refused', 'exited');
     const fields = fc.dictionary(fc.constantFrom(...known, '__proto__', 'constructor', 'x'), fc.jsonValue());
     const messages = fc.tuple(types, fields).map(([type, rest]) => JSON.stringify({ ...rest, type }));
@@ -63,6 +63,13 @@ describe.each([
     for (const message of ['', ',"message":null', ',"message":7', ',"message":{"toString":1}', ',"message":["x"]']) {
       expect(parse(`{"type":"failed"${message}}`)).toEqual({ type: 'failed', message: 'it did not say why' });
     }
+  });
+
+  test('is worn and leaves only where it says just that', () => {
+    if (parse !== parseWorkerMessage) return;
+    const said = [undefined, null, 1, 'true', false, true];
+    const understood = said.map((leaving) => parse(JSON.stringify({ type: 'worn', leaving })));
+    expect(understood).toEqual(said.map((leaving) => ({ type: 'worn', leaving: leaving === true })));
   });
 
   test('is ready, whatever else it says', () => {

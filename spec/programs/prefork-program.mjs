@@ -9,11 +9,13 @@ import { runWorker, runZygote } from '../../dist/prefork/index.js';
 import { after_fork, before_fork, request_finished } from '../../dist/signals/index.js';
 
 let journal = () => {};
+let onRequest = () => {};
 
 /** What a client can have it do. */
 const COMMANDS = {
   throw: () => setImmediate(() => { throw new Error('nobody catches it'); }), // prettier-ignore
   reject: () => void Promise.reject(new Error('nobody handles it')),
+  begin: () => onRequest(),
   finish: () => void request_finished.notify(undefined, { request: {}, error: undefined }),
 };
 
@@ -53,11 +55,13 @@ const program = {
     return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
   },
 
-  async serve(settings, listener) {
+  async serve(settings, listener, worker) {
+    ({ onRequest } = worker);
     journal(`serve ${process.pid}`);
     if (settings.serve === 'rejects') throw new Error('cannot listen');
     const sockets = new Set();
     let served = 0;
+    let closing;
     const server = createServer((socket) => {
       sockets.add(socket);
       served += 1;
@@ -74,11 +78,13 @@ const program = {
     await once(server, 'listening');
     return {
       load: () => ({ active: sockets.size, connections: sockets.size, served }),
+      closeWithAnswers: () => journal(`closeWithAnswers ${process.pid}`),
       async close({ timeout }) {
+        closing ??= new Promise((resolve) => server.close(resolve));
         journal(`close ${process.pid} ${timeout}`);
         if (settings.close === 'rejects') throw new Error('cannot close');
-        const force = setTimeout(() => sockets.forEach((socket) => socket.destroy()), timeout);
-        await new Promise((resolve) => server.close(resolve));
+        const force = setTimeout(() => sockets.forEach((socket) => socket.destroy()), Math.min(timeout, 2 ** 31 - 1));
+        await closing;
         clearTimeout(force);
         journal(`closed ${process.pid}`);
       },

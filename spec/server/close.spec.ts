@@ -18,6 +18,57 @@ describe('close', () => {
     await closing;
   });
 
+  test('again with a shorter time aborts what runs when that is over, and a longer one changes nothing', async () => {
+    const played = calls();
+    const running = await start({ responder: played.handler });
+    const client = await running.connect();
+    await client.send(request());
+    const { request: incoming, finish } = await played.next();
+    const closing = running.server.close({ timeout: Infinity });
+    void running.server.close({ timeout: 50 });
+    void running.server.close({ timeout: 60_000 });
+    await client.closed;
+    expect(incoming.aborted).toBe(true);
+    finish();
+    await closing;
+  });
+
+  test('with `closeWithAnswers` a kept connection ends with its answer', async () => {
+    const played = calls();
+    const running = await start({ responder: played.handler });
+    const client = await running.connect();
+    await client.send(request({ keep }));
+    const { response, finish } = await played.next();
+    running.server.closeWithAnswers();
+    const closing = running.server.close({ timeout: Infinity, idle: 60_000 });
+    response.send(HEAD, 'all');
+    finish();
+    expect((await client.response()).body).toBe('all');
+    expect(await client.closed).toBe('end');
+    await closing;
+  });
+
+  test('at the beginning of a request, as `onRequest` tells it, keeps the next one away', async () => {
+    const begun: number[] = [];
+    const running = await start(
+      {
+        responder: ok,
+        onRequest: () => {
+          begun.push(running.server.served);
+          if (begun.length === 2) void running.server.close();
+        },
+      },
+      'tcp',
+    );
+    for (let asked = 0; asked < 2; asked++) {
+      const client = await running.connect();
+      await client.send(request());
+      await client.response();
+    }
+    await expect(running.connect()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    expect(begun).toEqual([1, 2]);
+  });
+
   test('of a server that never listened is done at once', async () => {
     await expect(new Server({}).close()).resolves.toBe(undefined);
   });

@@ -35,6 +35,8 @@ export interface RealWorker {
   /** Its next message of a type, those that have come among them. */
   says(type: string): Promise<Message>;
   drain(timeout: number): void;
+  /** Tell a worn one that it may. */
+  leave(): void;
   /** All that is open here of it is closed. */
   closed: Promise<unknown>;
   stderr: () => string;
@@ -43,6 +45,7 @@ export interface RealWorker {
 export interface ProgramSettings {
   maxRequests?: number;
   maxRequestsJitter?: number;
+  maxRequestsStrict?: boolean;
   stopTimeout?: number;
   forkGuard?: 'warn' | 'refuse' | 'off';
   /** Of the program itself. */
@@ -112,7 +115,14 @@ export function preforkProcesses(): PreforkProcesses {
   });
 
   function program(settings: ProgramSettings): Program {
-    const { maxRequests = 0, maxRequestsJitter = 0, stopTimeout = 5000, forkGuard = 'off', ...own } = settings;
+    const {
+      maxRequests = 0,
+      maxRequestsJitter = 0,
+      maxRequestsStrict = false,
+      stopTimeout = 5000,
+      forkGuard = 'off',
+      ...own
+    } = settings;
     return {
       file: PROGRAM,
       execArgv: [],
@@ -121,6 +131,7 @@ export function preforkProcesses(): PreforkProcesses {
         title: 'spec',
         maxRequests,
         maxRequestsJitter,
+        maxRequestsStrict,
         stopTimeout,
         forkGuard,
         program: { ...own, journal: journal() },
@@ -193,6 +204,7 @@ function listen(process: WorkerProcess): RealWorker {
     closed,
     stderr: () => said,
     drain: (timeout) => void channel.write(`${JSON.stringify({ type: 'drain', timeout })}\n`),
+    leave: () => void channel.write(`${JSON.stringify({ type: 'leave' })}\n`),
     says: (type) =>
       new Promise((resolve, reject) => {
         const fail = (): void => reject(new Error(`it did not say ${type}: ${JSON.stringify(messages)}\n${said}`));

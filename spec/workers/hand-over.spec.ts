@@ -123,7 +123,8 @@ describe.each(METHODS)('kept connections, %s', (method) => {
       // One that was on its way when its connection was closed, idle for as long as a busy machine kept us from it, may be sent
       // again: no worker has begun it.
       const answered = await post(busy, `/load/busy-${count}/0`).catch(() => undefined);
-      if (answered === undefined) expect(app.notes().map(({ nonce }) => nonce)).not.toContain(`busy-${count}`);
+      const begun = app.notes().some(({ nonce }) => nonce === `busy-${count}`);
+      expect(answered !== undefined || !begun).toBe(true);
       await new Promise((resolve) => setTimeout(resolve, 5)); // in which a web server sees the end
       await new Promise((resolve) => setImmediate(resolve)); // and we, where the machine is busy: sockets come behind timers
     }

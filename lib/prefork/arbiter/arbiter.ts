@@ -15,6 +15,8 @@ export interface ArbiterOptions extends WorkerDeadlines {
   /** Where a generation's workers come from; called once for each, in the arbiter's working directory. */
   source: () => WorkerSource;
   log: Logger;
+  /** Workers leave as soon as they are worn, maybe hundreds in a second: their coming and going is logged as debug. */
+  maxRequestsStrict?: boolean;
   /** A worker has begun: somebody must read what it writes. */
   onWorker: (process: WorkerProcess) => void;
   /** The JavaScript stack of a worker whose event loop does not turn, where it can be had. */
@@ -41,7 +43,10 @@ export class Arbiter {
   readonly #scaler: Scaler;
   readonly #respawn: Respawn = new Respawn();
   readonly #generations: Set<Generation> = new Set();
-  readonly #handOver: HandOver = new HandOver(() => this.#takers());
+  readonly #handOver: HandOver = new HandOver(
+    () => this.#takers(),
+    () => this.#expects(),
+  );
   readonly #startedAt: number = Date.now();
   #current: Generation | undefined;
   #numbers = 0;
@@ -175,8 +180,9 @@ export class Arbiter {
 
   #fill(generation: Generation, wanted: number): void {
     const fresh = generation.ready.filter(({ worn }) => !worn).length;
-    let coming = generation.coming;
-    for (; fresh + coming < wanted && coming < AT_ONCE; coming++) void this.#make(generation);
+    const { leaving } = generation;
+    const missing = (leaving > 0 ? Math.min(wanted, this.#scaler.most - leaving) : wanted) - fresh;
+    for (let coming = generation.coming; coming < Math.min(missing, AT_ONCE); coming++) void this.#make(generation);
   }
 
   /** Workers beyond what is wanted leave: those that are worn, then those that have had nothing to do for longest. */
@@ -234,11 +240,19 @@ export class Arbiter {
     return ready.sort((a, b) => Number(a.worn) - Number(b.worn) || a.load.connections - b.load.connections);
   }
 
+  /** Whether there will be some where there are none now. */
+  #expects(): boolean {
+    return this.#stopped === undefined && this.#current?.retired === false && this.#scaler.wanted > 0;
+  }
+
   #onReady(generation: Generation, worker: Worker): void {
     const took = Math.round(performance.now() - worker.startedAt);
-    this.#log.info({ worker: worker.pid, generation: generation.number }, `a worker is ready after ${took} ms`);
     const { boot } = generation;
-    if (boot !== undefined && generation.ready.length >= boot.wanted) boot.resolve();
+    generation.started += 1;
+    const level = boot === undefined && this.#options.maxRequestsStrict === true ? 'debug' : 'info';
+    this.#log[level]({ worker: worker.pid, generation: generation.number }, `a worker is ready after ${took} ms`);
+    if (boot !== undefined && generation.started >= boot.wanted) boot.resolve(); // one may have had all its requests already
+    this.#handOver.retry();
     this.#manage();
   }
 
@@ -246,7 +260,9 @@ export class Arbiter {
     generation.workers.delete(worker);
     const how = endText(exit);
     const fields = { worker: worker.pid, generation: generation.number };
-    if (worker.dismissed || (worker.state === 'draining' && exit.code === 0)) {
+    if (worker.leaves && exit.code === 0) {
+      this.#log.debug(fields, 'a worn worker is gone');
+    } else if (worker.dismissed || (worker.state === 'draining' && exit.code === 0)) {
       this.#log.info(fields, `a worker is gone: ${how}`);
     } else if (worker.state === 'booting') {
       this.#onBootFailed(generation, new BootError(worker.failure ?? `a worker ended before it was ready: ${how}`));
@@ -297,11 +313,12 @@ export class Arbiter {
     }
     const current = this.#current;
     if (current !== undefined) {
+      const { coming, leaving } = current;
+      const fresh = current.ready.filter(({ worn }) => !worn);
+      const awaited = coming + leaving > 0 ? this.#scaler.wanted - fresh.length : 0; // as soon as there is room for them
       this.#scaler.review({
-        booting: current.coming,
-        idle: current.ready
-          .filter(({ worn }) => !worn)
-          .map(({ load, idleSince }) => (load.active > 0 ? 0 : Math.max(1, now - idleSince))),
+        booting: Math.max(coming, awaited),
+        idle: fresh.map(({ load, idleSince }) => (load.active > 0 ? 0 : Math.max(1, now - idleSince))),
       });
     }
     this.#manage();

@@ -14,6 +14,8 @@ export class Generation {
   readonly number: number;
   readonly source: WorkerSource;
   readonly workers: Set<Worker> = new Set();
+  /** Workers that have become ready so far; some may have left since. */
+  started = 0;
   /** Workers that were ordered from the source and have not come yet. */
   ordered = 0;
   boot: Boot | undefined;
@@ -33,6 +35,11 @@ export class Generation {
   /** Those that will. */
   get coming(): number {
     return this.ordered + [...this.workers].filter(({ state }) => state === 'booting').length;
+  }
+
+  /** Those that leave by themselves because they are worn. */
+  get leaving(): number {
+    return [...this.workers].filter(({ leaves }) => leaves).length;
   }
 
   get retired(): boolean {

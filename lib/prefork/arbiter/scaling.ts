@@ -52,6 +52,11 @@ export class Scaler {
     return this.#wanted;
   }
 
+  /** Never more workers than that, those included that are worn and leave by themselves. */
+  get most(): number {
+    return this.#scaling.kind === 'static' ? 2 * this.#wanted : this.#scaling.maxWorkers;
+  }
+
   /** Look at the workers, at regular times. */
   review({ booting, idle }: Fleet): void {
     const scaling = this.#scaling;

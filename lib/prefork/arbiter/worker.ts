@@ -36,7 +36,7 @@ export class Worker {
   readonly startedAt: number = performance.now();
   state: WorkerState = 'booting';
   load: Load = { active: 0, connections: 0, served: 0, rss: 0 };
-  /** It has served as many requests as it should. */
+  /** It has served as many requests as it should, or is at the last of them. */
   worn = false;
   /** It was told to go, or killed by us: its end is no accident. */
   dismissed = false;
@@ -68,6 +68,11 @@ export class Worker {
 
   get pid(): number {
     return this.process.pid;
+  }
+
+  /** Whether it leaves by itself because it is worn. */
+  get leaves(): boolean {
+    return this.worn && this.state === 'draining' && !this.dismissed;
   }
 
   /** Finish what it has, for `timeout` ms, and leave. Again with a shorter time; told twice not to wait, it is killed. `handOver`: its connections go to another worker. */
@@ -139,6 +144,10 @@ export class Worker {
         break;
       case 'worn':
         this.worn = true;
+        if (message.leaving) {
+          if (this.state === 'ready') this.state = 'draining'; // and may take as long as its last requests do
+          this.#channel.send({ type: 'leave' }); // behind all connections that it was given
+        }
         this.#events.onChange(this);
         break;
       case 'connection':

@@ -13,6 +13,7 @@ import { LISTENER_SLOT } from '../slots.ts';
 const REPORT = 250; // ms between two looks at the load
 const HEARTBEAT = 1000; // ms between two reports where nothing changes
 const GRACE = 10_000; // ms for receivers of signals to end once everything else has
+const RELEASED_WITHIN = 5000; // ms for the arbiter to answer a worker that is worn
 const MAX_MESSAGE = 8000; // characters of an error
 
 /** Everything that ends a worker ends in process.exit. */
@@ -25,6 +26,10 @@ export class WorkerLife {
   #log: Logger | undefined;
   #serving: ServingProgram | undefined;
   #stopping = false;
+  #handsOver = false; // its connections, while it stops
+  #worn = false; // it stops because it is
+  #resting = false; // and has no request any more
+  #onReleased: () => void = () => {};
   #reported = '';
   #reportedAt = 0;
   #onStart: ((settings: WorkerSettings) => void) | undefined;
@@ -35,7 +40,10 @@ export class WorkerLife {
     this.#openDescriptors = descriptors;
     this.#channel = new Channel(socket, {
       onLine: (line) => this.#onOrder(line),
-      onEnd: () => this.#stop('the arbiter is gone', this.#settings?.stopTimeout ?? 0, 0),
+      onEnd: () => {
+        this.#onReleased();
+        this.#stop('the arbiter is gone', this.#settings?.stopTimeout ?? 0, 0);
+      },
     });
     process.on('SIGTERM', () => this.#leave('SIGTERM', 0));
     // A terminal sends these to every process of the group; the arbiter hears them too, and says what to do.
@@ -59,8 +67,9 @@ export class WorkerLife {
     this.#settings = settings;
     this.#log = this.#program.log(settings.program);
     if (settings.handOver) this.#descriptors = this.#openDescriptors();
-    if (settings.maxRequests > 0) this.#count(settings.maxRequests, settings.maxRequestsJitter);
-    this.#serving = await this.#program.serve(settings.program, LISTENER_SLOT, settings.first === true);
+    const onRequest = this.#countRequests(settings);
+    const place = { first: settings.first === true, onRequest };
+    this.#serving = await this.#program.serve(settings.program, LISTENER_SLOT, place);
     this.#channel.send({ type: 'ready' });
     setInterval(() => this.#report(), REPORT);
     this.#report();
@@ -77,12 +86,12 @@ export class WorkerLife {
     if (order.type === 'start') this.#onStart?.(order.settings as WorkerSettings);
     else if (order.type === 'drain') this.#stop('told to', order.timeout, 0, order.handOver);
     else if (order.type === 'connection') this.#adopt();
+    else if (order.type === 'leave') this.#onReleased();
   }
 
   /** By itself: the arbiter is to make another one. */
   #leave(why: string, exitCode: number): void {
-    if (this.#stopping) return;
-    this.#channel.send({ type: 'leaving' });
+    if (!this.#stopping) this.#channel.send({ type: 'leaving' });
     this.#stop(why, this.#settings?.stopTimeout ?? 0, exitCode);
   }
 
@@ -90,14 +99,13 @@ export class WorkerLife {
     if (this.#serving === undefined) process.exit(exitCode);
     if (this.#stopping) {
       if (timeout === 0) process.exit(exitCode); // it is to hurry
+      if (this.#worn) this.#hurry(this.#serving, timeout);
       return;
     }
     this.#stopping = true;
+    this.#handsOver = handOver;
     this.#log?.debug({}, `draining: ${why}`);
-    setTimeout(() => {
-      this.#log?.error({}, 'leaving takes too long: a receiver of request_finished or worker_stopping does not end');
-      process.exit(1);
-    }, timeout + GRACE).unref();
+    if (timeout < Infinity) this.#giveUpAfter(timeout);
     this.#close(this.#serving, timeout, handOver).then(
       () => process.exit(exitCode),
       (error: unknown) => {
@@ -107,10 +115,32 @@ export class WorkerLife {
     );
   }
 
+  /** A worn one takes its time until somebody or something sets it a limit. */
+  #hurry(serving: ServingProgram, timeout: number): void {
+    void serving.close({ timeout });
+    this.#giveUpAfter(timeout);
+  }
+
+  #giveUpAfter(timeout: number): void {
+    setTimeout(() => {
+      this.#log?.error({}, 'leaving takes too long: a receiver of request_finished or worker_stopping does not end');
+      process.exit(1);
+    }, timeout + GRACE).unref();
+  }
+
   async #close(serving: ServingProgram, timeout: number, handOver: boolean): Promise<void> {
     // Two turns of the event loop, in which it accepts who waits: there may be nobody else to do it.
-    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
-    await serving.close({ timeout, ...(handOver && { handOver: (descriptor) => this.#handOver(descriptor) }) });
+    for (let turn = 0; turn < 2 && !this.#worn; turn++) await new Promise((resolve) => setImmediate(resolve));
+    const how = { timeout, ...(handOver && { handOver: (descriptor: number) => this.#handOver(descriptor) }) };
+    await Promise.all([serving.close(how), this.#worn && this.#released()]);
+  }
+
+  /** Resolves when no connection of another worker is on its way here any more. */
+  #released(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onReleased = resolve;
+      setTimeout(resolve, RELEASED_WITHIN).unref();
+    });
   }
 
   #handOver(descriptor: number): boolean {
@@ -122,6 +152,7 @@ export class WorkerLife {
   #adopt(): void {
     const descriptor = this.#descriptors?.receive();
     if (descriptor === undefined) return;
+    if (this.#worn && this.#handOver(descriptor)) return closeSync(descriptor); // it was on its way already
     try {
       if (this.#serving === undefined) throw new Error('it does not serve');
       this.#serving.adopt(descriptor);
@@ -131,15 +162,41 @@ export class WorkerLife {
     }
   }
 
-  #count(maxRequests: number, jitter: number): void {
-    let left = maxRequests + Math.floor(Math.random() * (jitter + 1));
-    request_finished.connect(() => {
-      if (--left === 0) this.#channel.send({ type: 'worn' });
-    });
+  /** What a request's beginning is to be told. */
+  #countRequests({ maxRequests, maxRequestsJitter, maxRequestsStrict }: WorkerSettings): () => void {
+    let left = maxRequests;
+    if (maxRequests > 0 && maxRequestsStrict) {
+      return () => {
+        if (--left === 0) this.#wearOut();
+      };
+    }
+    if (maxRequests > 0) {
+      left += Math.floor(Math.random() * (maxRequestsJitter + 1));
+      request_finished.connect(() => {
+        if (--left === 0) this.#channel.send({ type: 'worn', leaving: false });
+      });
+    }
+    return () => {};
+  }
+
+  /** Its last request begins: before anybody can have the answer and send another one, nobody is to find it here any more. */
+  #wearOut(): void {
+    const serving = this.#serving as ServingProgram;
+    const handOver = this.#stopping ? this.#handsOver : this.#descriptors !== undefined;
+    if (!handOver) serving.closeWithAnswers();
+    if (this.#stopping) return;
+    this.#channel.send({ type: 'worn', leaving: true });
+    this.#worn = true;
+    this.#stop('it is worn', Infinity, 0, handOver);
   }
 
   #report(): void {
-    const load: Omit<Load, 'rss'> = (this.#serving as ServingProgram).load();
+    const serving = this.#serving as ServingProgram;
+    const load: Omit<Load, 'rss'> = serving.load();
+    if (this.#worn && !this.#resting && load.active === 0 && load.connections === 0) {
+      this.#resting = true;
+      this.#hurry(serving, this.#settings?.stopTimeout ?? 0); // work after the response, and receivers
+    }
     const now = performance.now();
     const text = JSON.stringify(load);
     if (text === this.#reported && now - this.#reportedAt < HEARTBEAT) return;

@@ -79,6 +79,7 @@ class Zygote {
         );
       }
       collectGarbage();
+      this.#random.rehearse(); // behind the collection, which throws compiled code away
       this.#loaded = true;
       this.#channel.send({ type: 'ready' });
     } catch (error) {

@@ -29,6 +29,7 @@ const isOpen = (descriptor: number): boolean => {
 describe('a connection', () => {
   let handOver: HandOver;
   let takers: Worker[];
+  let expected: boolean;
   const opened: number[] = [];
 
   const connection = (): number => {
@@ -40,7 +41,11 @@ describe('a connection', () => {
   beforeEach(() => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'Date'] });
     takers = [];
-    handOver = new HandOver(() => takers);
+    expected = false;
+    handOver = new HandOver(
+      () => takers,
+      () => expected,
+    );
   });
 
   afterEach(() => {
@@ -62,6 +67,28 @@ describe('a connection', () => {
   test('is closed where nobody serves', () => {
     const descriptor = connection();
     handOver.pass(descriptor);
+    expect(isOpen(descriptor)).toBe(false);
+  });
+
+  test('waits for a worker that is to come, and goes to it as soon as it is ready', () => {
+    expected = true;
+    const descriptors = [connection(), connection()];
+    for (const descriptor of descriptors) handOver.pass(descriptor);
+    jest.advanceTimersByTime(1000);
+    expect(descriptors.map(isOpen)).toEqual([true, true]);
+    const fresh = taker(2);
+    takers = [fresh.worker];
+    handOver.retry();
+    expect(fresh.taken).toHaveLength(2);
+    expect(descriptors.map(isOpen)).toEqual([false, false]);
+  });
+
+  test('is closed where nobody is to come any more', () => {
+    expected = true;
+    const descriptor = connection();
+    handOver.pass(descriptor);
+    expected = false;
+    jest.advanceTimersByTime(10);
     expect(isOpen(descriptor)).toBe(false);
   });
 

@@ -4,7 +4,7 @@ import { KILLED, scriptedArbiter, settle, STOP } from '../../support/scripted-ar
 import { failsToBoot, hangs, serves, type ScriptedWorker } from '../../support/scripted-source.ts';
 
 describe('the arbiter', () => {
-  const { arbiter, lines, live, logged, pass, source, started, states } = scriptedArbiter();
+  const { arbiter, behave, lines, live, logged, make, pass, source, started, states } = scriptedArbiter();
 
   describe('replaces', () => {
     test.each([
@@ -64,6 +64,74 @@ describe('the arbiter', () => {
       expect(worn.orders).toEqual([{ type: 'drain', timeout: STOP, handOver: true }]);
       expect(states()).toEqual(['ready']);
       expect(source(0).made).toBe(2);
+    });
+
+    test('a worker that leaves because it is worn, at once, and lets it go', async () => {
+      await started(1);
+      const worn = source(0).workers[0] as ScriptedWorker;
+      worn.onOrder = () => {};
+      worn.say({ type: 'worn', leaving: true });
+      await settle();
+      expect(worn.orders).toEqual([{ type: 'leave' }]);
+      expect(states()).toEqual(['draining', 'ready']);
+      await live(STOP + 20_000); // its last request may take as long as it likes
+      expect(worn.running).toBe(true);
+      worn.end({ code: 0, signal: null });
+      await settle();
+      expect(states()).toEqual(['ready']);
+      expect(source(0).made).toBe(2);
+      expect([...logged('error'), ...logged('info')].filter((message) => !message.includes('ready'))).toEqual([]);
+      expect(logged('debug')).toEqual(['a worn worker is gone']);
+    });
+
+    test('workers that leave because they are worn without ever waiting, and one that died of its last request is told', async () => {
+      const only = await started(2);
+      for (let round = 0; round < 100; round++) {
+        const [first] = only.running as [ScriptedWorker];
+        first.onOrder = () => {};
+        first.say({ type: 'worn', leaving: true });
+        first.end({ code: round === 50 ? 1 : 0, signal: null });
+        await settle();
+        expect(states()).toEqual(['ready', 'ready']);
+      }
+      expect(only.made).toBe(102);
+      expect(logged('error')).toEqual(['a worker died after 0 s: exit code 1']);
+    });
+
+    test('no more workers that leave than there are others: the next ones come when they are gone', async () => {
+      const only = await started(2);
+      const wear = async (): Promise<ScriptedWorker> => {
+        const worker = only.running.find((one) => one.orders.length === 0) as ScriptedWorker;
+        worker.onOrder = () => {};
+        worker.say({ type: 'worn', leaving: true });
+        await settle();
+        return worker;
+      };
+      const leaving = [await wear(), await wear()];
+      expect(states()).toEqual(['draining', 'draining', 'ready', 'ready']);
+      leaving.push(await wear());
+      expect(states()).toEqual(['draining', 'draining', 'draining', 'ready']);
+      await live(1000);
+      expect(only.made).toBe(4);
+      leaving[0]?.end({ code: 0, signal: null });
+      await settle();
+      expect(states()).toEqual(['draining', 'draining', 'ready', 'ready']);
+    });
+
+    test('workers of a generation that are worn before all of it are ready', async () => {
+      behave((worker) => {
+        worker.onOrder = () => {};
+        worker.ready();
+        worker.say({ type: 'worn', leaving: true });
+        worker.end({ code: 0, signal: null });
+      });
+      const start = make(3).start();
+      await settle();
+      await start;
+      behave(serves);
+      source(0).behaviour = serves;
+      await pass(500);
+      expect(states()).toEqual(['ready', 'ready', 'ready']);
     });
 
     test('all workers that are worn at once, with never fewer that serve', async () => {

@@ -161,6 +161,48 @@ describe.each(methods)('a worker by %s', (method) => {
     expect(new Set(counts).size).toBeGreaterThan(1); // all the same: once in 9261 runs
   });
 
+  describe('that is strict about its number of requests', () => {
+    const strict = { maxRequests: 2, maxRequestsStrict: true, stopTimeout: 60_000 };
+    const closes = (): string[] => processes.journal().filter((line) => line.startsWith('close'));
+
+    test('accepts nobody from the beginning of its last one on, finishes what it has, and leaves when it may', async () => {
+      const worker = await serving(strict);
+      const [one, other] = [await processes.client(), await processes.client()];
+      await one.tell('begin');
+      expect(closes()).toEqual([]);
+      await one.tell('begin');
+      expect(closes()).toEqual([`closeWithAnswers ${worker.pid}`, `close ${worker.pid} Infinity`]);
+      expect(await worker.says('worn')).toEqual({ type: 'worn', leaving: true });
+      await other.tell('finish');
+      one.end();
+      other.end();
+      while (closes().length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(lives(worker.pid)).toBe(true);
+      worker.leave();
+      expect(await worker.exited).toEqual(DONE);
+      expect(worker.messages.filter(({ type }) => type === 'worn' || type === 'leaving')).toHaveLength(1);
+    });
+
+    test('gets a time for what it has when it is told to drain', async () => {
+      const worker = await serving({ ...strict, maxRequests: 1 });
+      const client = await processes.client();
+      await client.tell('begin');
+      worker.leave();
+      worker.drain(300);
+      await client.ended;
+      expect(await worker.exited).toEqual(DONE);
+    });
+
+    test('does not wait for an arbiter that is gone', async () => {
+      const worker = await serving({ ...strict, maxRequests: 1 });
+      const client = await processes.client();
+      await client.tell('begin');
+      worker.process.channel.destroy();
+      client.end();
+      expect(await worker.exited).toEqual(DONE);
+    });
+  });
+
   test('is never worn where it is not to be', async () => {
     const worker = await serving({ maxRequests: 0, maxRequestsJitter: 3 });
     const client = await processes.client();
