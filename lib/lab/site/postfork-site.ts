@@ -48,7 +48,7 @@ export async function postforkSite({ url, journal: path }: SiteSettings): Promis
   application.use(async (request) => {
     const query: Query = async (sql, params, number) => {
       try {
-        return asText((await db.query<Record<string, unknown>>(sql, [...params])).rows);
+        return asText((await db.query<Record<string, Value>>(sql, [...params])).rows);
       } finally {
         const connection = used.of(request);
         if (connection !== undefined) journal.note('query', { connection, request: number });
@@ -106,9 +106,11 @@ function idOf({ ownerPid, id }: ConnectionInfo): string {
   return `${ownerPid}-${id}`;
 }
 
+type Value = string | number | boolean | null;
+
 /** Values as the legacy drivers give them. */
-function asText(rows: readonly Record<string, unknown>[]): Rows {
-  const text = (value: unknown): string | null =>
+function asText(rows: readonly Record<string, Value>[]): Rows {
+  const text = (value: Value): string | null =>
     value === null ? null : typeof value === 'boolean' ? (value ? 't' : 'f') : String(value);
   return rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, text(value)])));
 }

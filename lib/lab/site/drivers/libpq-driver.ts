@@ -39,7 +39,7 @@ class LibpqConnection implements DriverConnection {
     try {
       return this.#client.querySync(sql);
     } catch (error) {
-      if (!/^ERROR:/.test((error as Error).message)) this.closed = true; // not what the server answers
+      if (!(error as Error).message.startsWith('ERROR:')) this.closed = true; // not what the server answers
       throw error;
     }
   }
