@@ -6,7 +6,9 @@ import { type Cell, Lab, siteRequest, type WebServerName } from '../lab/index.ts
 export async function keepCell(cell: Cell, webServer: WebServerName, signal: AbortSignal): Promise<void> {
   const lab = await Lab.create(webServer);
   try {
+    if (signal.aborted) return;
     const { deployment, port } = await lab.keep(cell);
+    if (signal.aborted) return;
     const { path, headers } = siteRequest(1);
     const asked = Object.entries(headers).map(([name, value]) => `-H '${name}: ${value}'`);
     const url = lab.databaseUrl;
@@ -29,7 +31,7 @@ The site's module, and its process ${deployment.pid}:
       if (!signal.aborted) throw new Error(`the deployment has ended:\n${deployment.log.slice(-4000)}`);
     });
     const asks = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    if (!signal.aborted) await Promise.race([ended, asks]);
+    await Promise.race([ended, asks]);
   } finally {
     await lab.remove();
   }

@@ -1,15 +1,16 @@
 // What `postfork lab` does: runs the cells that are asked for, and tells; or keeps one of them.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { access, constants as fs, mkdir, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
+  allHolds,
+  brokeDown,
   type Cell,
   type CellResult,
   DRIVERS,
   type Driver,
-  type LabResult,
   matrix,
   type Progress,
   reportHtml,
@@ -62,16 +63,21 @@ export async function runLabCommand(flags: LabFlags): Promise<void> {
 
 async function run(cells: readonly Cell[], flags: LabFlags, signal: AbortSignal): Promise<void> {
   const { requests, timeout, webServer, out } = flags;
-  process.stderr.write(`lab: ${cells.length} cells of ${requests} requests; starting PostgreSQL and ${webServer}\n`);
-  const command = `postfork ${process.argv.slice(2).join(' ')}`;
-  const result = await runLab({ cells, requests, timeout, webServer, command, signal, onProgress: tellProgress });
-  await mkdir(out, { recursive: true });
+  const command = ['postfork', ...process.argv.slice(2).map(quoted)].join(' ');
   const html = join(out, 'report.html');
+  await mkdir(out, { recursive: true }); // whether the report can be written is known before the minutes that it takes
+  await access(out, fs.W_OK);
+  process.stderr.write(
+    `lab: ${cells.length} ${cells.length === 1 ? 'cell' : 'cells'} of ${requests} requests; starting PostgreSQL and ${webServer}\n`,
+  );
+  const result = await runLab({ cells, requests, timeout, webServer, command, signal, onProgress: tellProgress });
+  const { isTTY, columns } = process.stdout;
+  const color = isTTY && (process.env['NO_COLOR'] ?? '') === ''; // https://no-color.org
+  process.stdout.write(`${reportText(result, { color, ...(isTTY && { width: columns }) })}\n`);
   await writeFile(html, reportHtml(result));
   await writeFile(join(out, 'report.json'), reportJson(result));
-  process.stdout.write(`${reportText(result, { color: process.stdout.isTTY })}\n`);
   process.stderr.write(`lab: the report with its pictures: ${pathToFileURL(html).href}\n`);
-  if (!holds(result)) process.exitCode = 1;
+  if (!allHolds(result)) process.exitCode = 1;
 }
 
 function cellsOf({ driver, workers, maxRequests, concurrency, only, keep }: LabFlags): Cell[] {
@@ -96,11 +102,6 @@ function onlyOne(cells: readonly Cell[]): Cell {
   );
 }
 
-/** Whether the law holds wherever it says something. Where every cell was left out nothing was seen. */
-function holds({ cells }: LabResult): boolean {
-  return cells.length > 0 && cells.every((result) => result.predicted === null || result.predicted === failed(result));
-}
-
 function failed({ failures }: CellResult): number {
   return Object.values(failures).reduce((sum, count) => sum + count, 0);
 }
@@ -117,8 +118,17 @@ function tellProgress({ number, of, cell, result }: Progress): void {
     result.predicted === null
       ? ''
       : `, the law says ${result.predicted}${result.predicted === failed(result) ? '' : ' (!)'}`;
-  const what = result.refused !== null ? 'refuses to start' : `${failed(result)} of ${result.requests} failed${law}`;
+  const deaths = result.deaths === 0 ? '' : `, ${result.deaths} ${result.deaths === 1 ? 'worker' : 'workers'} died`;
+  const amiss = result.amiss.map((sentence) => `; ${sentence} (!)`).join('');
+  const ended = brokeDown(result) ? 'did not start (!)' : 'refuses to start';
+  const what =
+    result.refused !== null ? ended : `${failed(result)} of ${result.requests} failed${law}${deaths}${amiss}`;
   stderr.write(`${start} ${what} (${result.seconds.toFixed(1)} s)\n`);
+}
+
+/** As a shell takes it for one word. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function exitCodeOf(signal: NodeJS.Signals): number {

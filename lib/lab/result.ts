@@ -46,6 +46,15 @@ export interface CellResult {
   readonly predicted: number | null;
   /** Real Django's failures of 100 (THREAD.md's measurement), where it was measured. */
   readonly django: number | null;
+  /**
+   * Processes that had the socket of the import's connection before the first request, its opener included: more than one share
+   * it. As the system tells it, not the site. Null where nothing was opened at import, or nobody can tell (proc(5) is Linux's).
+   */
+  readonly copies: number | null;
+  /** Workers that have died, whether a request failed of that or not. */
+  readonly deaths: number;
+  /** What was not as it must be, the number of failures aside: the cell was not what it is called, or its fix not a fix. */
+  readonly amiss: readonly string[];
   /** Database connections that the application has opened, the one at import included. */
   readonly connects: number;
   /** Backends that PostgreSQL has started for the site. Postfork's first worker opens one more, to ask whether there is room for all. */

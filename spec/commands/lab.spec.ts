@@ -69,6 +69,13 @@ test.each<[string[], RegExp]>([
   expect(lab.leftOver()).toEqual([]);
 });
 
+test('a report that cannot be written is known before anything is started', async () => {
+  const { code, stdout, stderr } = await said('--only', 'single/none', '--out', process.execPath);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toMatch(/^postfork: (?:EEXIST|ENOTDIR).*mkdir/);
+  expect(lab.leftOver()).toEqual([]);
+});
+
 test.each([
   ['lighttpd', /^postfork: lighttpd is not installed: apt-get install lighttpd/m],
   ['nginx', /^postfork: nginx is not installed: apt-get install nginx/m],
@@ -109,3 +116,23 @@ describe('without pgbouncer', () => {
     WITHIN,
   );
 });
+
+test(
+  'what was typed is told as a shell takes it',
+  async () => {
+    const { exit, result, stdout } = await lab.run([
+      '--requests',
+      '2',
+      '--concurrency',
+      '1',
+      '--only',
+      'single/*',
+      '--driver',
+      'pg',
+    ]);
+    expect(exit.code).toBe(0);
+    expect(result.command).toMatch(/^postfork lab --requests 2 --concurrency 1 --only 'single\/\*' --driver pg --out /);
+    expect(stdout).toContain(`Again: ${result.command}\n`);
+  },
+  WITHIN,
+);

@@ -46,6 +46,7 @@ test('all cells that were asked for are run, in the matrix’s order, and the la
     });
     expect([null, failed(result)]).toContain(result.predicted);
   }
+  expect(run.result.cells.flatMap(({ amiss }) => amiss)).toEqual([]);
   expect(run.exit).toEqual({ code: 0, signal: null });
   expect(lab.leftOver()).toEqual([]);
 });
@@ -157,6 +158,18 @@ describe('the fixes', () => {
       const session = sessions.find(({ id }) => id === inherited?.session);
       expect(session).toMatchObject({ server: 'postgresql', to: null });
     });
+  });
+
+  test('who has the import’s connection before the first request, as the system tells it', () => {
+    const copies = (id: string): number | null => run.cell(id).copies;
+    expect(copies('fork/none/w2/m0')).toBe(3); // the zygote and its workers
+    expect(copies('fork/none/w4/m0/pg-plain')).toBe(5);
+    expect(copies('fork/pgbouncer-lenient/w4/m5')).toBe(5);
+    expect(copies('fork/started/w4/m5')).toBe(5); // no request fails, and all have a copy
+    expect(copies('fork/postfork/w4/m0')).toBe(1);
+    expect(copies('fork/postfork/w4/m0/c8')).toBe(1);
+    expect(copies('spawn/none/w2/m0')).toBe(1);
+    expect(copies('fork/lazy/w4/m5')).toBeNull();
   });
 
   test('the fork guard refuses to start, and names the line of the site', () => {

@@ -1,27 +1,40 @@
 // How to have the run again, and what it has left out.
 
-import type { LabResult } from '../result.ts';
+import type { Cell, LabResult, WebServerName } from '../result.ts';
 import { inOrder, threadsCell } from './figures.ts';
 import { html, preformatted, type Html } from './html.ts';
 
 const EXAMPLES = 3;
 
 export function again(result: LabResult): Html {
-  const thread = threadsCell(result.cells)?.cell.id;
+  const thread = threadsCell(result.cells)?.cell;
   const others = inOrder(result.cells)
-    .filter(({ cell }) => cell.deployment === 'fork' && cell.fix !== 'none')
-    .map(({ cell }) => cell.id);
-  const ids = [...(thread === undefined ? [] : [thread]), ...others].slice(0, EXAMPLES);
+    .map(({ cell }) => cell)
+    .filter(({ deployment, fix }) => deployment === 'fork' && fix !== 'none');
+  const shown = [...(thread === undefined ? [] : [thread]), ...others].slice(0, EXAMPLES);
+  const commands = shown.map((cell) => commandOf(cell, result.webServer));
   return html`<p>The whole run, as it was:</p>
     ${preformatted(result.command)}
     <p>Everything from nothing (PostgreSQL, the web server, pgbouncer), with the default matrix:</p>
     ${preformatted('scripts/reproduce')}
     ${
-      ids.length === 0
+      commands.length === 0
         ? undefined
         : html`<p>A single cell, and one that is left running to be looked at:</p>
-            ${preformatted([...ids.map((id) => `postfork lab --only ${id}`), `postfork lab --only ${ids[0] ?? ''} --keep`].join('\n'))}`
+            ${preformatted([...commands, `${commands[0] ?? ''} --keep`].join('\n'))}`
     }`;
+}
+
+/** It is of the default matrix, or of the one with its own numbers. */
+function commandOf({ id, deployment, workers, maxRequests, concurrency }: Cell, webServer: WebServerName): string {
+  const forked = deployment === 'fork' || deployment === 'spawn';
+  const options = [
+    ...(forked && workers !== 4 ? [`--workers ${workers}`] : []),
+    ...(forked && maxRequests !== 0 ? [`--max-requests ${maxRequests}`] : []),
+    ...(concurrency > 1 ? [`--concurrency ${concurrency}`] : []),
+    ...(webServer === 'lighttpd' ? [] : [`--web-server ${webServer}`]),
+  ];
+  return ['postfork lab --only', id, ...options].join(' ');
 }
 
 export function leftOut({ left }: LabResult): Html {

@@ -1,6 +1,6 @@
 // What comes only of requests at one time: the kinds, how often, and why.
 
-import type { CellResult, FailureKind, LabResult } from '../result.ts';
+import type { Cell, CellResult, FailureKind, LabResult } from '../result.ts';
 import { brokeDown, failed, inOrder, kindsOf } from './figures.ts';
 import { html, type Html } from './html.ts';
 import { KINDS, keysOf, list } from './words.ts';
@@ -11,7 +11,7 @@ export function concurrency({ cells }: LabResult): Html | undefined {
   if (concurrent.length === 0) return undefined;
   const only = onlyThen(cells);
   const kinds = keysOf(KINDS).filter((kind) => concurrent.some(({ failures }) => failures[kind] > 0));
-  const explained = kinds.filter((kind) => only.includes(kind) || kind === 'crossed' || kind === 'hang');
+  const explained = kinds.filter((kind) => only?.includes(kind) === true || kind === 'crossed' || kind === 'hang');
   return html`<section id="concurrency">
     <h2>Several requests at a time</h2>
     <p>
@@ -65,18 +65,27 @@ function row(result: CellResult, kinds: readonly FailureKind[]): Html {
   </tr>`;
 }
 
-function sentence(only: readonly FailureKind[]): string {
+function sentence(only: readonly FailureKind[] | undefined): string {
+  if (only === undefined) return 'None of these cells was also run with one request at a time, to compare.';
   if (only.length === 0) return 'In this run no kind of failure appeared only then.';
   return `Only then appeared: ${list(only.map((kind) => KINDS[kind].name))}.`;
 }
 
-/** Kinds of cells with several at a time that the same driver's cells have not with one. */
-function onlyThen(cells: readonly CellResult[]): readonly FailureKind[] {
-  const has = (kind: FailureKind, driver: CellResult['cell']['driver'], several: boolean): boolean =>
+/** Kinds of cells with several at a time that the same driver's cells have not with one. Undefined where none was run with both. */
+function onlyThen(all: readonly CellResult[]): readonly FailureKind[] | undefined {
+  const inTurn = new Set(all.filter(({ cell }) => cell.concurrency === 1).map(({ cell }) => nameOf(cell)));
+  const cells = all.filter(({ cell }) => cell.concurrency === 1 || inTurn.has(nameOf(cell)));
+  if (cells.every(({ cell }) => cell.concurrency === 1)) return undefined;
+  const has = (kind: FailureKind, driver: Cell['driver'], several: boolean): boolean =>
     cells.some(
       (result) =>
         result.cell.driver === driver && result.cell.concurrency > 1 === several && kindsOf(result).includes(kind),
     );
   const drivers = [...new Set(cells.map(({ cell }) => cell.driver))];
   return keysOf(KINDS).filter((kind) => drivers.some((driver) => has(kind, driver, true) && !has(kind, driver, false)));
+}
+
+/** Whatever the number at a time. */
+function nameOf({ driver, deployment, fix, workers, maxRequests }: Cell): string {
+  return [driver, deployment, fix, workers, maxRequests].join('/');
 }

@@ -19,8 +19,15 @@ export function unaccounted(result: CellResult): number {
 }
 
 /** It ended instead of starting, and nothing of it was to refuse that. */
-export function brokeDown({ cell, refused }: CellResult): boolean {
-  return refused !== null && cell.fix !== 'guard';
+export function brokeDown({ cell, refused, amiss }: CellResult): boolean {
+  return refused !== null && (cell.fix !== 'guard' || amiss.length > 0);
+}
+
+/** Whether every cell was what it is to be: it started, its failures are the law's where that speaks, nothing is amiss. */
+export function allHolds({ cells }: LabResult): boolean {
+  return (
+    cells.length > 0 && cells.every((cell) => lawHeld(cell) !== false && !brokeDown(cell) && cell.amiss.length === 0)
+  );
 }
 
 /** `null`: the law says nothing of this cell. */

@@ -12,7 +12,7 @@ export function headline({ cells, webServer }: LabResult): readonly string[] {
 /** `The law held in 27 of 27 cells.`, and where it did not. */
 export function lawSentence(result: LabResult): string {
   const { of, held, broken } = verdict(result);
-  const started = notStarted(result);
+  const started = notStarted(result) + otherwise(result);
   if (of === 0) return `The law says nothing of the cells that were run.${started}`;
   const line = `The law held in ${held} of ${count(of, 'cell')}`;
   if (broken.length === 0) return `${line}.${started}`;
@@ -25,6 +25,14 @@ function notStarted({ cells }: LabResult): string {
   return ids.length === 0 ? '' : ` ${count(ids.length, 'cell')} did not start: ${list(ids)}.`;
 }
 
+/** What is amiss besides, of cells that have started. */
+function otherwise({ cells }: LabResult): string {
+  const all = cells
+    .filter((cell) => !brokeDown(cell))
+    .flatMap(({ cell, amiss }) => amiss.map((it) => `${cell.id}: ${it}.`));
+  return all.length === 0 ? '' : ` Not as it must be: ${all.join(' ')}`;
+}
+
 function fault(cells: readonly CellResult[], webServer: string): string {
   const cell = threadsCell(cells);
   if (cell === undefined) {
@@ -34,7 +42,7 @@ function fault(cells: readonly CellResult[], webServer: string): string {
   }
   const failures = `${failed(cell)} of ${count(cell.requests, 'request')} failed`;
   const forked = `behind ${webServer}, with a database connection opened at import and ${count(cell.cell.workers, 'worker')} forked after it, ${failures}`;
-  if (failed(cell) === 0) return `Not reproduced: ${forked}${law(cell)}.`;
+  if (failed(cell) === 0) return `Not reproduced: ${forked}${law(cell)}${alone(cell)}.`;
   return `Reproduced: ${forked} (${list(kindsOf(cell))})${law(cell)}${turnover(cells, cell)}.`;
 }
 
@@ -43,6 +51,11 @@ function law(cell: CellResult): string {
   if (held === null) return '';
   if (!held) return `, which is NOT what the law says (${cell.predicted})`;
   return failed(cell) === 0 ? '' : ', exactly the workers that served less one';
+}
+
+/** Why nothing could fail. */
+function alone({ workersServed, predicted }: CellResult): string {
+  return predicted === 0 && workersServed === 1 ? ', as one worker served them all and the fault takes two' : '';
 }
 
 /** The same with the highest turnover of workers. */
@@ -71,11 +84,14 @@ function fixes(cells: readonly CellResult[]): string {
   const broken = tried.filter((fix) => of(fix).some(brokeDown));
   const refusing = tried.filter((fix) => !broken.includes(fix) && of(fix).every(({ refused }) => refused !== null));
   const failing = tried.filter((fix) => of(fix).some((cell) => failed(cell) > 0));
-  const working = tried.filter((fix) => ![...broken, ...refusing, ...failing].includes(fix));
+  const deadly = tried.filter((fix) => !failing.includes(fix) && of(fix).some(({ deaths }) => deaths > 0));
+  const amiss = tried.filter((fix) => of(fix).some((cell) => cell.amiss.length > 0));
+  const working = tried.filter((fix) => ![...broken, ...refusing, ...failing, ...deadly, ...amiss].includes(fix));
   const sentence = [
     names(working, (all) => `no request failed with ${list(all, 'or')}`),
     names(refusing, (all) => `${list(all)} ${all.length === 1 ? 'refuses' : 'refuse'} to start`),
     names(failing, (all) => `requests still failed with ${list(all)}`),
+    names(deadly, (all) => `workers died with ${list(all)}`),
   ]
     .filter((part) => part !== '')
     .join('; ');

@@ -6,7 +6,7 @@ import { charts } from './chart/index.ts';
 import { concurrency } from './concurrency.ts';
 import { errorTexts } from './error-texts.ts';
 import { facts } from './facts.ts';
-import { brokeDown, verdict } from './figures.ts';
+import { allHolds, verdict } from './figures.ts';
 import { headline, lawSentence } from './headline.ts';
 import { html, Html } from './html.ts';
 import { pictures } from './picture/index.ts';
@@ -70,8 +70,8 @@ export function reportHtml(result: LabResult): string {
 }
 
 function law(result: LabResult): Html {
-  const { of, broken } = verdict(result);
-  if (broken.length > 0 || result.cells.some(brokeDown))
+  const { of } = verdict(result);
+  if (result.cells.length > 0 && !allHolds(result))
     return html`<p class="verdict broken"><b>✗</b> ${lawSentence(result)}</p>`;
   return html`<p class="verdict ${of === 0 ? '' : 'held'}"><b>${of === 0 ? '–' : '✓'}</b> ${lawSentence(result)}</p>`;
 }

@@ -4,7 +4,7 @@ import type { CellResult, Driver, Fix, LabResult } from '../result.ts';
 import { brokeDown, failed, fixesOf, inOrder, kindsOf, lawHeld, unaccounted } from './figures.ts';
 import { groupBy } from './group-by.ts';
 import { html, type Html } from './html.ts';
-import { DEPLOYMENTS, DRIVERS, FIXES, KINDS, sizeOf } from './words.ts';
+import { DEPLOYMENTS, DRIVERS, FIXES, KINDS, count, sizeOf } from './words.ts';
 
 export function scoreboard({ cells }: LabResult): Html {
   if (cells.length === 0) return html`<p>No cell was run.</p>`;
@@ -64,16 +64,19 @@ function rowOf(row: readonly CellResult[], fixes: readonly Fix[]): Html | undefi
 
 function cellOf(result: CellResult | undefined): Html {
   if (result === undefined) return html`<td></td>`;
-  const { refused, requests, connects, backends, django } = result;
+  const { refused, requests, connects, backends, copies, deaths, amiss, django } = result;
   if (brokeDown(result)) return html`<td class="bad"><b>⊘ did not start</b></td>`;
   if (refused !== null) return html`<td class="refused"><b>⊘ refuses to start</b></td>`;
   const failures = failed(result);
   const lost = unaccounted(result);
   const perRequest = requests === 0 ? connects : connects / requests;
-  return html`<td class="${failures === 0 ? 'good' : 'bad'}">
+  return html`<td class="${failures === 0 && deaths === 0 && amiss.length === 0 ? 'good' : 'bad'}">
     <b>${failures} of ${requests} failed</b>
     ${law(result)} ${kindsOf(result).map((kind) => html`<span>${KINDS[kind].name}: ${result.failures[kind]}</span>`)}
+    ${deaths === 0 ? undefined : html`<span>${count(deaths, 'worker')} died</span>`}
+    ${amiss.map((sentence) => html`<span class="broken">✗ ${sentence}</span>`)}
     ${lost === 0 ? undefined : html`<span class="broken">${lost} unaccounted for</span>`}
+    ${copies === null || copies < 2 ? undefined : html`<small>${copies} processes had the import’s connection</small>`}
     <small class="whole">${perRequest} connects/request</small>
     <small>${backends} backends</small>
     ${django === null ? undefined : html`<small>real Django: ${django} of 100</small>`}

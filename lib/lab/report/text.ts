@@ -1,7 +1,7 @@
-// reportText(): the table for a terminal, at most 120 columns wide.
+// reportText(): the table for a terminal, at most 120 columns wide, or as narrow as it has to be.
 
 import type { CellResult, Driver, Fix, LabResult } from '../result.ts';
-import { brokeDown, failed, fixesOf, inOrder, kindsOf, lawHeld, unaccounted, verdict } from './figures.ts';
+import { allHolds, brokeDown, failed, fixesOf, inOrder, kindsOf, lawHeld, unaccounted, verdict } from './figures.ts';
 import { groupBy } from './group-by.ts';
 import { headline, lawSentence } from './headline.ts';
 import { visible } from './visible.ts';
@@ -10,6 +10,8 @@ import { FIXES, count, duration } from './words.ts';
 export interface TextOptions {
   /** ANSI's green, red and dim. Default: false. */
   readonly color?: boolean;
+  /** Columns, 34 at least and 120 at most (default): where all fixes have no place beside each other they come below each other. */
+  readonly width?: number;
 }
 
 type Color = 'good' | 'bad' | 'dim' | 'none';
@@ -21,28 +23,39 @@ interface Piece {
 
 const ROW = 20; // columns: `in-process`, `fork 4w m5 x16`
 const COLUMN = 14;
+const WIDEST = 120;
+const STRICT =
+  'With a strict close a worker keeps its dead copy: then the law says all requests of all workers but the first.';
 const CODES: Readonly<Record<Color, string>> = { good: '32', bad: '31', dim: '2', none: '' };
 
 /** Lines for people, a line feed at the end; characters beyond ASCII only in what the run itself has said, and for marks. */
-export function reportText(result: LabResult, { color = false }: TextOptions = {}): string {
+export function reportText(result: LabResult, { color = false, width = WIDEST }: TextOptions = {}): string {
   const paint: Paint = (name, text) => (color && name !== 'none' ? `\u001b[${CODES[name]}m${text}\u001b[0m` : text);
   const cells = inOrder(result.cells);
   const drivers = [...new Set(cells.map(({ cell }) => cell.driver))];
-  const tables = drivers.map((driver) => table(driver, cells, paint));
+  const columns = Math.max(1, Math.floor((Math.min(width, WIDEST) - ROW) / COLUMN));
+  const tables = drivers.flatMap((driver) => {
+    const own = cells.filter(({ cell }) => cell.driver === driver);
+    return parts(fixesOf(own), columns).map((fixes) => table(driver, own, fixes, paint));
+  });
+  const wrap = (line: string): readonly string[] => wrapped(line, Math.min(width, WIDEST));
   const lines = [
-    ...headline(result).flatMap(wrapped),
+    ...headline(result).flatMap(wrap),
     '',
     ...tables.flat(),
-    ...key(cells),
+    ...key(cells).flatMap(wrap),
     '',
-    ...closing(result, paint),
+    ...closing(result, paint, wrap),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-function table(driver: Driver, all: readonly CellResult[], paint: Paint): readonly string[] {
-  const cells = all.filter(({ cell }) => cell.driver === driver);
-  const fixes = fixesOf(cells);
+function parts<Item>(items: readonly Item[], size: number): readonly (readonly Item[])[] {
+  return items.flatMap((_, at) => (at % size === 0 ? [items.slice(at, at + size)] : []));
+}
+
+function table(driver: Driver, all: readonly CellResult[], fixes: readonly Fix[], paint: Paint): readonly string[] {
+  const cells = all.filter(({ cell }) => fixes.includes(cell.fix));
   const head = [0, 1].map((line) => {
     const name = (fix: Fix): string => (FIXES[fix].short[line] ?? '').replaceAll('’', "'").padEnd(COLUMN);
     return `${(line === 0 ? driver : '').padEnd(ROW)}${fixes.map(name).join('')}`.trimEnd();
@@ -103,6 +116,8 @@ function piecesOf(result: CellResult | undefined): readonly Piece[] {
   return [
     figure,
     ...told.map((kind): Piece => ({ text: `${kind.replace('Error', '')} ${result.failures[kind]}`, color: 'dim' })),
+    ...(result.deaths === 0 ? [] : [{ text: `${result.deaths} died`, color: 'bad' as const }]),
+    ...(result.amiss.length === 0 ? [] : [{ text: '✗ amiss', color: 'bad' as const }]),
     ...(lost === 0 ? [] : [{ text: `lost ${lost}`, color: 'bad' as const }]),
     ...(result.django === null ? [] : [{ text: `Django ${result.django}`, color: 'dim' as const }]),
   ];
@@ -122,27 +137,26 @@ function key(cells: readonly CellResult[]): readonly string[] {
   return [
     'w: workers, m: max-requests, x: requests at a time. 3/100: failed of sent, OperationalErrors where no kind stands below.',
     '✓: as many as the law says (workers that served - 1 where they share a connection, else 0); ✗ and its number: not so.',
-    'With a strict close a worker keeps its dead copy: then the law says all requests of all workers but the first.',
-    ...(told.length === 0 ? [] : wrapped(`Connects per request under fork: ${told.join('; ')}.`)),
+    ...(cells.some(({ cell }) => cell.fix === 'pgbouncer-strict') ? [STRICT] : []),
+    ...(cells.some(({ failures }) => failures.hang >= 10) ? ['After ten hangs a cell is asked no further.'] : []),
+    ...(told.length === 0 ? [] : [`Connects per request under fork: ${told.join('; ')}.`]),
   ];
 }
 
-function closing(result: LabResult, paint: Paint): readonly string[] {
-  const { of, broken } = verdict(result);
-  const color: Color = broken.length > 0 || result.cells.some(brokeDown) ? 'bad' : of === 0 ? 'dim' : 'good';
+function closing(result: LabResult, paint: Paint, wrap: (line: string) => readonly string[]): readonly string[] {
+  const { of } = verdict(result);
+  const color: Color = result.cells.length > 0 && !allHolds(result) ? 'bad' : of === 0 ? 'dim' : 'good';
   const left = result.left.map((line) => `Left out: ${visible(line)}`);
   const took = `${count(result.cells.length, 'cell')} in ${duration(result.seconds)}, ${result.webServer}. Again: ${visible(result.command)}`;
-  return [...wrapped(lawSentence(result)).map((line) => paint(color, line)), ...left, took];
+  return [...wrap(lawSentence(result)).map((line) => paint(color, line)), ...left, took];
 }
 
-const WIDTH = 118; // columns
-
-function wrapped(text: string): readonly string[] {
+function wrapped(text: string, width: number): readonly string[] {
   const lines = [''];
   for (const word of text.split(' ')) {
     const line = lines.at(-1) ?? '';
     if (line === '') lines[lines.length - 1] = word;
-    else if (line.length + 1 + word.length <= WIDTH) lines[lines.length - 1] = `${line} ${word}`;
+    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
     else lines.push(`  ${word}`);
   }
   return lines;

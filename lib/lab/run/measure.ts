@@ -2,6 +2,7 @@
 
 import type { Cell, CellResult, ErrorText, FailureKind } from '../result.ts';
 import type { JournalLine } from '../site/index.ts';
+import { amissIn } from './amiss.ts';
 import { djangoFailures, lawful, shares } from './cells.ts';
 import type { Session } from './server-log.ts';
 import type { Run } from './run.ts';
@@ -30,6 +31,9 @@ export function measure(run: Run, picture: number): CellResult {
     workersServed: served.size,
     predicted: lawful(cell) ? predict(cell, journal) : null,
     django: djangoFailures(cell, requests),
+    copies: run.copies,
+    deaths: run.deaths,
+    amiss: amissIn(run),
     connects: journal.filter(({ event }) => event === 'open').length,
     backends: run.postgres.sessions.length,
     errors: errorTexts(run),

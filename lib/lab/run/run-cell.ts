@@ -7,6 +7,7 @@ import { type Keeper, PgbouncerServer, type PostgresServer } from '../servers/in
 import { type JournalLine, siteRequest, type SiteSettings } from '../site/index.ts';
 import { lawful } from './cells.ts';
 import { type Failure, SiteClient } from './client.ts';
+import { copiesOf } from './copies.ts';
 import { Deployment, RefusedError } from './deployment.ts';
 import { measure } from './measure.ts';
 import type { Run } from './run.ts';
@@ -92,12 +93,16 @@ export async function runCell(cell: Cell, bench: Bench, options: CellOptions): P
   const mark = bench.log.length;
   let deployed: Deployed | undefined;
   let refused: string | null = null;
+  let copies: number | null = null;
+  let deaths = 0;
   let asked = 0;
   let failures = new Map<number, Failure>();
   try {
     deployed = await deploy(cell, bench);
+    copies = copiesOf(await readJournal(bench), readPostgresLog(bench.log.since(mark), bench.database).sessions);
     ({ asked, failures } = await ask(deployed.port, cell, options));
-    if (deployed.deployment.deaths > 0) asDeaths(failures);
+    ({ deaths } = deployed.deployment);
+    if (deaths > 0) asDeaths(failures);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     refused = error.message;
@@ -114,6 +119,8 @@ export async function runCell(cell: Cell, bench: Bench, options: CellOptions): P
     postgres: await sessionsSince(bench, mark),
     pgbouncer: deployed?.poolerLog && readPgbouncerLog(deployed.poolerLog.since(0)),
     refused,
+    copies,
+    deaths,
     startedAt,
     seconds: Math.round(performance.now() - since) / 1000,
   };

@@ -14,6 +14,10 @@ export interface Run {
   readonly postgres: ServerLog;
   readonly pgbouncer: ServerLog | undefined;
   readonly refused: string | null;
+  /** Processes that had the socket of the import's connection before the first request; null where nobody can tell. */
+  readonly copies: number | null;
+  /** Workers that have died. */
+  readonly deaths: number;
   /** ms since 1970. */
   readonly startedAt: number;
   readonly seconds: number;

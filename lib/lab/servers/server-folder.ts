@@ -2,7 +2,7 @@
 
 import { chownSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { barrier, type ServerUser } from './server-user.ts';
 
 const LONGEST = 80; // bytes: a unix socket's path has at most 103 (macOS), of which its name takes 20
@@ -13,7 +13,8 @@ const LONGEST = 80; // bytes: a unix socket's path has at most 103 (macOS), of w
  */
 export function makeServerFolder(user: ServerUser | undefined): string {
   const suits = (parent: string): boolean => Buffer.byteLength(parent) <= LONGEST - 16 && !barrier(parent, user);
-  const folder = mkdtempSync(join(suits(tmpdir()) ? tmpdir() : '/tmp', 'postfork-'));
+  const own = resolve(tmpdir()); // TMPDIR may be relative; servers run elsewhere
+  const folder = mkdtempSync(join(suits(own) ? own : '/tmp', 'postfork-'));
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   return folder;
 }

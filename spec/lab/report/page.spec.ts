@@ -196,6 +196,16 @@ describe('requests at one time', () => {
   test('without any there is no such part', () => {
     expect(reportHtml(labResult([thread({}, 4)]))).not.toContain('id="concurrency"');
   });
+
+  test('says of no kind that it came only then where nothing was run one at a time', () => {
+    const crossed = cellResult({ cell: { concurrency: 8 }, failures: { crossed: 2 }, result: { predicted: null } });
+    const single = cellResult({ cell: { deployment: 'single', workers: 1 } });
+    for (const cells of [[crossed], [crossed, single]]) {
+      const text = textOf(section(reportHtml(labResult(cells)), 'concurrency'));
+      expect(text).toContain('None of these cells was also run with one request at a time, to compare.');
+      expect(text).not.toContain('Only then');
+    }
+  });
 });
 
 describe('the charts', () => {
@@ -250,6 +260,10 @@ describe('the rest', () => {
   test('tells how to run it again, and what was left out and why', () => {
     const page = reportHtml(wholeRun());
     expect(section(page, 'again')).toContain('postfork lab --only fork/none/w4/m0 --keep');
+    const odd = thread({ workers: 3, maxRequests: 7, concurrency: 2 }, 4, { predicted: null });
+    expect(section(reportHtml(labResult([odd], { webServer: 'nginx' })), 'again')).toContain(
+      'postfork lab --only fork/none/w3/m7/c2 --workers 3 --max-requests 7 --concurrency 2 --web-server nginx --keep',
+    );
     expect(section(page, 'again')).toContain('scripts/reproduce');
     expect(textOf(section(page, 'left'))).toBe('Left out pg-native: it is not installed: npm install pg-native');
     expect(page).not.toMatch(/NaN|Infinity|undefined/);

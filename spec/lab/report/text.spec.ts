@@ -9,6 +9,42 @@ test('no line is wider than 120 columns, with every fix and every deployment', (
   expect(Math.max(...lines(reportText(wholeRun())).map((line) => line.length))).toBeLessThanOrEqual(120);
 });
 
+test.each([80, 60, 34])('a terminal of %d columns has the fixes below each other, and no wider line', (width) => {
+  const text = reportText(wholeRun(), { width });
+  const own = lines(text).filter((line) => !line.startsWith('Left out: ') && !line.includes('Again: '));
+  expect(Math.max(...own.map((line) => line.length))).toBeLessThanOrEqual(width);
+  expect(text.match(/^pg  .*no fix/gm)).toHaveLength(1);
+  expect(text.match(/^pg  .*Postfork's/gm)).toHaveLength(1);
+  expect(text).not.toContain('undefined');
+  expect(reportText(wholeRun(), { width: 300 })).toBe(reportText(wholeRun()));
+});
+
+test('workers that died show though no request failed, and so does what is amiss', () => {
+  const died = cellResult({ cell: { driver: 'pg-plain', fix: 'started' }, result: { predicted: null, deaths: 3 } });
+  const text = reportText(labResult([died]));
+  expect(text).toContain('fork 4w m0          0/100\n                    3 died\n');
+  expect(text).toContain('\nWorkers died with request_started closes.\n');
+  const sentence = '5 processes had the connection of the import';
+  const broken = reportText(labResult([cellResult({ cell: { fix: 'postfork' }, result: { amiss: [sentence] } })]));
+  expect(broken).toContain('fork 4w m0          0/100 ✓\n                    ✗ amiss\n');
+  expect(broken).toContain(`The law held in 1 of 1 cell. Not as it must be: fork/postfork/w4/m0: ${sentence}.`);
+  expect(broken).not.toContain('No request failed');
+});
+
+test('a cell whose fork guard was not the reason did not start', () => {
+  const amiss = ['it did not start, and not because of the fork guard'];
+  const guard = cellResult({ cell: { fix: 'guard' }, result: { requests: 0, answered: 0, refused: 'boom', amiss } });
+  const text = reportText(labResult([guard]));
+  expect(text).toContain('fork 4w m0          no start\n');
+  expect(text).toContain('1 cell did not start: fork/guard/w4/m0.');
+  expect(text).not.toContain('refuses to start');
+});
+
+test('what is not reproduced because one worker has served all is said so', () => {
+  const text = reportText(labResult([thread({ workers: 4 }, 1)]), { width: 120 }).replaceAll(/\s+/g, ' ');
+  expect(text).toContain('0 of 100 requests failed, as one worker served them all and the fault takes two.');
+});
+
 test('a row has each fix below its name, the law’s mark, kinds and real Django below the figure', () => {
   const cells = [
     thread({ workers: 4 }, 4, { django: 3 }),

@@ -27,6 +27,8 @@ export function makeRun(cell: Partial<Cell> = {}, rest: Partial<Run> = {}): Run 
     postgres: { sessions: [], complaints: [] },
     pgbouncer: undefined,
     refused: null,
+    copies: null,
+    deaths: 0,
     startedAt: START,
     seconds: 1.5,
     ...rest,

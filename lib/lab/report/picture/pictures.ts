@@ -3,7 +3,7 @@
 import type { Cell, CellResult, LabResult, Timeline } from '../../result.ts';
 import { brokeDown, failed, inOrder } from '../figures.ts';
 import { html, type Html } from '../html.ts';
-import { DRIVERS, FIXES, keysOf, sizeOf } from '../words.ts';
+import { DRIVERS, FIXES, count, keysOf, sizeOf } from '../words.ts';
 import { drawing } from './drawing.ts';
 import { legend } from './legend.ts';
 import { story } from './story.ts';
@@ -56,5 +56,7 @@ function mark(result: CellResult): Html {
   if (brokeDown(result)) return html`<p class="mark bad">⊘ did not start</p>`;
   if (result.refused !== null) return html`<p class="mark">⊘ refuses to start</p>`;
   const failures = failed(result);
-  return html`<p class="${failures === 0 ? 'mark good' : 'mark bad'}">${failures} of ${result.requests} failed</p>`;
+  const died = result.deaths === 0 ? '' : `, ${count(result.deaths, 'worker')} died`;
+  const good = failures === 0 && died === '' && result.amiss.length === 0;
+  return html`<p class="${good ? 'mark good' : 'mark bad'}">${failures} of ${result.requests} failed${died}</p>`;
 }
