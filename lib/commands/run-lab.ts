@@ -36,6 +36,8 @@ export interface LabFlags {
   list?: boolean;
   timeout: number;
   out: string;
+  /** What was typed in place of `postfork lab`. */
+  called: string;
 }
 
 const KEPT = 'fork/none/w4/m0';
@@ -63,7 +65,7 @@ export async function runLabCommand(flags: LabFlags): Promise<void> {
 
 async function run(cells: readonly Cell[], flags: LabFlags, signal: AbortSignal): Promise<void> {
   const { requests, timeout, webServer, out } = flags;
-  const command = ['postfork', ...process.argv.slice(2).map(quoted)].join(' ');
+  const command = commandLine(flags.called);
   const html = join(out, 'report.html');
   await mkdir(out, { recursive: true }); // whether the report can be written is known before the minutes that it takes
   await access(out, fs.W_OK);
@@ -77,6 +79,7 @@ async function run(cells: readonly Cell[], flags: LabFlags, signal: AbortSignal)
   await writeFile(html, reportHtml(result));
   await writeFile(join(out, 'report.json'), reportJson(result));
   process.stderr.write(`lab: the report with its pictures: ${pathToFileURL(html).href}\n`);
+  signal.throwIfAborted(); // its exit code
   if (!allHolds(result)) process.exitCode = 1;
 }
 
@@ -92,6 +95,14 @@ function cellsOf({ driver, workers, maxRequests, concurrency, only, keep }: LabF
   if (patterns === undefined) return cells;
   const chosen = new Set(patterns.flatMap((pattern) => select(cells, pattern)));
   return cells.filter((cell) => chosen.has(cell));
+}
+
+/** What was typed, for a shell. */
+function commandLine(called: string): string {
+  const words = process.argv.slice(process.argv.indexOf('lab') + 1);
+  const at = words.indexOf('--called');
+  if (at >= 0) words.splice(at, 2);
+  return [called, ...words.map(quoted)].join(' ');
 }
 
 function onlyOne(cells: readonly Cell[]): Cell {

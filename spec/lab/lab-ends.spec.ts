@@ -1,15 +1,19 @@
 // The end of `postfork lab`, however it comes: no process, socket or folder is left. And a cell that is kept until then.
 
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { siteRequest } from '../../lib/lab/index.ts';
+import type { LabResult } from '../../lib/lab/result.ts';
 import { send } from '../support/http.ts';
 import type { SpecProcess } from '../support/process.ts';
 import { isRunning, until } from '../support/processes.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 import { ask } from './owner.ts';
 import { descendants, labCommand } from './lab-command.ts';
 
 const WITHIN = 60_000; // ms, of a slow machine too
 const lab = labCommand();
+const temporary = temporaryFolder();
 
 /** A run in the middle of its requests, and all processes of it. */
 async function middle(...args: string[]): Promise<{ command: SpecProcess; pids: number[] }> {
@@ -35,6 +39,24 @@ test.each([
     expect(command.stdout).toBe('');
     expect(lab.leftOver()).toEqual([]);
     expect(pids.filter(isRunning)).toEqual([]);
+  },
+  WITHIN,
+);
+
+test(
+  'SIGINT leaves a report of the cells that are done',
+  async () => {
+    const out = temporary.join('report');
+    const command = lab.start(['--only', 'single', '--requests', '100', '--concurrency', '1', '--out', out]);
+    await command.says(/^\[1\/6\] single\/none .*100/m);
+    command.signal('SIGINT');
+    expect(await command.finished).toEqual({ code: 130, signal: null });
+    const result = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as LabResult;
+    expect(result.cells[0]).toMatchObject({ cell: { id: 'single/none' }, requests: 100, answered: 100 });
+    expect(result.left).toEqual([expect.stringMatching(/^\d cells: ended by SIGINT$/)]);
+    expect(Number(result.left[0]?.[0]) + result.cells.length).toBe(6);
+    expect(command.stdout).toContain('ended by SIGINT');
+    expect(lab.leftOver()).toEqual([]);
   },
   WITHIN,
 );

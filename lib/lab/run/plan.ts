@@ -14,7 +14,7 @@ export interface Means {
 export interface Plan {
   readonly cells: readonly Cell[];
   /** What was left out, and what to do about it. */
-  readonly left: readonly string[];
+  readonly left: string[];
 }
 
 /** Leave out what cannot be run here. */

@@ -14,7 +14,7 @@ export interface LabOptions {
   readonly webServer: WebServerName;
   /** What was typed, for the report. */
   readonly command: string;
-  /** Ends the run; it rejects with the signal's reason then. */
+  /** Ends the run early: the result has the cells that are done by then. Rejects with its reason where none is. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
 }
@@ -39,13 +39,22 @@ export async function runLab(options: LabOptions): Promise<LabResult> {
     const { cells, left } = await feasible(options.cells, lab);
     const pictured = picturedCells(cells);
     const results: CellResult[] = [];
+    const failed = (error: unknown): undefined => {
+      if (!signal.aborted) throw error;
+    };
     for (const [at, cell] of cells.entries()) {
-      signal.throwIfAborted();
+      if (signal.aborted) break;
       onProgress({ number: at + 1, of: cells.length, cell });
-      const result = await lab.run(cell, { requests, timeout, picture: pictured.has(cell) ? PICTURE : 0, signal });
+      const result = await lab
+        .run(cell, { requests, timeout, picture: pictured.has(cell) ? PICTURE : 0, signal })
+        .catch(failed);
+      if (result === undefined) break;
       results.push(result);
       onProgress({ number: at + 1, of: cells.length, cell, result });
     }
+    if (results.length === 0) signal.throwIfAborted();
+    const missing = cells.length - results.length;
+    if (missing > 0) left.push(`${missing} ${missing === 1 ? 'cell' : 'cells'}: ${(signal.reason as Error).message}`);
     return {
       startedAt: startedAt.toISOString(),
       seconds: Math.round((Date.now() - startedAt.getTime()) / 100) / 10,
