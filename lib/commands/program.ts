@@ -8,6 +8,7 @@ import { CommandError } from './exit-codes.ts';
 import { labCommand } from './lab.ts';
 import { migrateCommand } from './migrate.ts';
 import { postgresCommand } from './postgres.ts';
+import { runCommand } from './run.ts';
 import { runfcgiCommand } from './runfcgi.ts';
 import { serveCommand } from './serve.ts';
 import { statusCommand } from './status.ts';
@@ -21,6 +22,7 @@ export async function main(): Promise<void> {
     .version(version)
     .showHelpAfterError('(postfork --help shows what there is)')
     .addCommand(serveCommand())
+    .addCommand(runCommand())
     .addCommand(statusCommand())
     .addCommand(callCommand())
     .addCommand(configCommand())

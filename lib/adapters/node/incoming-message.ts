@@ -1,0 +1,77 @@
+// An http.IncomingMessage for a request that came by FastCGI.
+
+import { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { HttpRequest } from '../../app/index.ts';
+import type { RequestSocket } from './request-socket.ts';
+
+/** Header names are as HTTP/2 has them, in lower case: CGI does not keep how they were written. */
+export function incomingMessage(request: HttpRequest, socket: RequestSocket, url: string): IncomingMessage {
+  const message = new IncomingMessage(socket as unknown as Socket);
+  message.method = request.method;
+  message.url = url;
+  message.httpVersionMajor = 1;
+  message.httpVersionMinor = 1; // the web server's client may speak another one: keep-alive and chunks are the web server's business
+  message.httpVersion = '1.1';
+  const lines: string[] = [];
+  for (const [name, value] of request.headers) lines.push(name, value);
+  (message as unknown as Parsed)._addHeaderLines(lines, lines.length); // `headers` is made of them when it is asked for
+  return message;
+}
+
+/** What Node's parser calls. */
+interface Parsed {
+  _addHeaderLines(lines: string[], count: number): void;
+}
+
+/** Hands the body of a request to its message, as fast as that is read. */
+export class BodyPump {
+  readonly #request: HttpRequest;
+  readonly #message: IncomingMessage;
+  readonly #socket: RequestSocket;
+  #running = false;
+
+  constructor(request: HttpRequest, message: IncomingMessage, socket: RequestSocket) {
+    this.#request = request;
+    this.#message = message;
+    this.#socket = socket;
+  }
+
+  /** The message has room. */
+  wanted(): void {
+    if (this.#running || this.#message.complete || this.#message.destroyed) return;
+    this.#running = true;
+    void this.#run();
+  }
+
+  /** Nobody wants what is left: the message ends. */
+  drop(): void {
+    const message = this.#message as IncomingMessage & { _dump?(): void };
+    if (message.complete) return;
+    message.complete = true;
+    message._dump?.();
+    message.push(null);
+  }
+
+  async #run(): Promise<void> {
+    const message = this.#message;
+    try {
+      for (;;) {
+        const piece = await this.#request.body.read();
+        if (message.destroyed || message.complete) return;
+        if (piece === undefined) {
+          message.complete = true;
+          message.push(null);
+          return;
+        }
+        this.#socket.bytesRead += piece.length;
+        this.#socket.touch();
+        if (!message.push(piece)) return;
+      }
+    } catch (error) {
+      message.destroy(error as Error); // cut, too late, or given up
+    } finally {
+      this.#running = false;
+    }
+  }
+}

@@ -1,0 +1,4 @@
+// node/: what was written for http.createServer.
+
+export { fromNode, type NodeListener } from './from-node.ts';
+export { takeOverListen, type TakenOver } from './take-over-listen.ts';
