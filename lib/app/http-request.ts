@@ -59,6 +59,7 @@ export class HttpRequest {
   #body: InputStream | undefined;
   #controller: AbortController | undefined;
   #cancelled: { reason: unknown } | undefined;
+  #onCancel: ((reason: unknown) => void)[] | undefined;
   #state: Record<string, unknown> | undefined;
   #background: BackgroundWork | undefined;
 
@@ -185,10 +186,20 @@ export class HttpRequest {
     return this.#controller.signal;
   }
 
+  /** Call it when `signal` aborts, or now if it has, without making one. */
+  onCancel(listener: (reason: unknown) => void): void {
+    if (this.#cancelled !== undefined) return listener(this.#cancelled.reason);
+    if (this.#onCancel === undefined) this.#onCancel = [listener];
+    else this.#onCancel.push(listener);
+    this.#incoming.onAbort(listener);
+  }
+
   /** Abort `signal` for those within, whose answer is not waited for any longer. For middleware such as timeout. */
   cancel(reason: unknown): void {
+    const told = this.cancelled;
     this.#cancelled ??= { reason };
     this.#controller?.abort(reason);
+    if (!told) for (const listener of this.#onCancel ?? []) listener(reason);
   }
 
   /** Whether `signal` has aborted, without making one. */

@@ -36,8 +36,9 @@ export class ListenerAnswer {
     });
   }
 
-  get started(): boolean {
-    return this.#head !== undefined;
+  /** Whether it is complete, or has broken off. */
+  get over(): boolean {
+    return this.#ended || this.#error !== undefined;
   }
 
   /** The next bytes of the connection. `done` is called when there is room for more. */

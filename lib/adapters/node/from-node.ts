@@ -53,10 +53,7 @@ class Exchange {
   }
 
   run(listener: NodeListener): Promise<HttpResponse> {
-    const { signal } = this.#request;
-    const abort = (): void => void this.#socket.destroy(signal.reason as Error);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
+    this.#request.onCancel((reason) => this.#socket.destroy(reason as Error));
     try {
       const returned = listener(this.#incoming, this.#outgoing);
       if (returned instanceof Promise) returned.catch((error: unknown) => this.#failed(error));
@@ -87,7 +84,7 @@ class Exchange {
 
   /** By the client, the listener, or at the end. */
   #closed(): void {
-    this.#answer.fail(new Error('the connection was closed before the answer was complete'));
+    if (!this.#answer.over) this.#answer.fail(new Error('the connection was closed before the answer was complete'));
     if (!this.#incoming.complete && !this.#incoming.destroyed) this.#incoming.destroy(hangUp());
   }
 
