@@ -4,7 +4,9 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { callCommand } from './call.ts';
 import { configCommand } from './config.ts';
+import { devCommand } from './dev.ts';
 import { CommandError } from './exit-codes.ts';
+import { gatewayCommand } from './gateway.ts';
 import { labCommand } from './lab.ts';
 import { migrateCommand } from './migrate.ts';
 import { postgresCommand } from './postgres.ts';
@@ -23,8 +25,10 @@ export async function main(): Promise<void> {
     .showHelpAfterError('(postfork --help shows what there is)')
     .addCommand(serveCommand())
     .addCommand(runCommand())
+    .addCommand(devCommand())
     .addCommand(statusCommand())
     .addCommand(callCommand())
+    .addCommand(gatewayCommand())
     .addCommand(configCommand())
     .addCommand(migrateCommand())
     .addCommand(postgresCommand())
