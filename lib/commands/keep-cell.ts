@@ -16,11 +16,12 @@ A page for staff; each worker that has a dead copy of the connection fails once:
   curl -i ${asked.join(' ')} http://127.0.0.1:${port}${path}
 Who is connected, as the server sees it:
   psql '${url}' -c "SELECT pid, client_port, backend_start, state, query FROM pg_stat_activity WHERE datname = current_database()"
-The processes, and what sockets they have: one of the same number in several of them is one connection
-  pgrep -fl 'postfork: (arbiter|zygote|worker)'
+Which processes have it: a line with several pids is one connection in several processes
+  ss -tnp 'dport = :${new URL(url).port}' | grep 'pid=.*pid='
+The same without ss, by the numbers of sockets
   for pid in $(pgrep -f 'postfork: (zygote|worker) site.mjs'); do ls -l /proc/$pid/fd | grep socket | sed "s/^/$pid /"; done
-What they do, a line each:
-  tail -f ${lab.journal}
+What they do, a line each, and what they and PostgreSQL log:
+  tail -f ${[lab.journal, ...lab.logs].join(' ')}
 The site's module, and its process ${deployment.pid}:
   cat ${lab.module}
 `);

@@ -96,9 +96,9 @@ function onlyOne(cells: readonly Cell[]): Cell {
   );
 }
 
-/** Whether the law holds wherever it says something. */
+/** Whether the law holds wherever it says something. Where every cell was left out nothing was seen. */
 function holds({ cells }: LabResult): boolean {
-  return cells.every((result) => result.predicted === null || result.predicted === failed(result));
+  return cells.length > 0 && cells.every((result) => result.predicted === null || result.predicted === failed(result));
 }
 
 function failed({ failures }: CellResult): number {

@@ -48,9 +48,9 @@ export interface CellResult {
   readonly django: number | null;
   /** Database connections that the application has opened, the one at import included. */
   readonly connects: number;
-  /** Backends that PostgreSQL has started for them. */
+  /** Backends that PostgreSQL has started for the site. Postfork's first worker opens one more, to ask whether there is room for all. */
   readonly backends: number;
-  /** Every different text, numbers taken out of it where they vary, the most frequent first. */
+  /** Every different text, the most frequent first. */
   readonly errors: readonly ErrorText[];
   /** What it said instead of starting: the fork guard's refusal. */
   readonly refused: string | null;

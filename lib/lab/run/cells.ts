@@ -26,7 +26,7 @@ interface Block extends Partial<Pick<MatrixOptions, 'workers' | 'maxRequests'>> 
 const SHARING: ReadonlySet<Fix> = new Set<Fix>(['none', 'pgbouncer-strict', 'pgbouncer-lenient']);
 
 // Failures of 100 requests one after the other with 4 workers, by max-requests: real Django 3.2.25, psycopg2 2.9.5, its close
-// at request_finished as in 1.1.1 (docs/lab.md).
+// at request_finished as in 1.1.1 (docs/thread.md; bench/django/run measures it again).
 const DJANGO: Readonly<Partial<Record<Fix, Readonly<Record<number, number>>>>> = {
   none: { 0: 3, 5: 21, 1: 99 },
   started: { 0: 0, 5: 0, 1: 0 },

@@ -41,8 +41,8 @@ export class SiteClient {
     if (answer === undefined) return { kind: 'hang', text: `no answer within ${this.#timeout} ms` };
     const { status, error, body } = answer;
     if (status === 200 && body === asked.page) return undefined;
+    if (status === 200) return { kind: 'crossed', text: 'another page than was asked for' };
     const text = body.slice(0, SHOWN).trim();
-    if (status === 200) return { kind: 'crossed', text: `asked for: ${asked.page.trim()}\nanswered: ${text}` };
     if (error === 'OperationalError' || error === 'InterfaceError') return { kind: error, text };
     return { kind: 'other', text: error === undefined ? `${status} from the web server` : text };
   }

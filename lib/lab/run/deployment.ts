@@ -1,5 +1,6 @@
 // Deployment: the site of one cell, served by processes of its own.
 
+import { appendFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +13,7 @@ const SITE = new URL('../site/index.js', import.meta.url).href;
 
 /** In the folder of a run. */
 export const MODULE = 'site.mjs';
+export const SITE_LOG = 'site.log';
 
 const STARTED_WITHIN = 60_000; // ms: 8 workers that load one after the other
 const SERVING = /"msg":"serving |^listening on \d+$/m;
@@ -47,7 +49,10 @@ export class Deployment {
     const module = join(folder, MODULE);
     await writeFile(module, inProcess ? siteProgram(settings) : siteModule(settings));
     const words = inProcess ? [module] : [COMMAND, 'serve', module, ...serveOptions(cell, socket)];
-    const process = new ServerProcess(globalThis.process.execPath, words, { keeper, folder, user: undefined });
+    const log = join(folder, SITE_LOG);
+    await writeFile(log, '');
+    const onLog = (text: string): void => appendFileSync(log, text);
+    const process = new ServerProcess(globalThis.process.execPath, words, { keeper, folder, user: undefined, onLog });
     try {
       await process.says(SERVING, STARTED_WITHIN);
     } catch {

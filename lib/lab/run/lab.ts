@@ -1,5 +1,6 @@
 // Lab: the servers that the cells of a run have in common.
 
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Cell, CellResult, WebServerName } from '../result.ts';
@@ -14,12 +15,13 @@ import {
 import { createSite } from '../site/index.ts';
 import { LogText } from './log-text.ts';
 import { findNative } from './native.ts';
-import { MODULE } from './deployment.ts';
+import { MODULE, SITE_LOG } from './deployment.ts';
 import { type Bench, type CellOptions, deploy, type Deployed, JOURNAL, runCell } from './run-cell.ts';
 import { POSTGRES_LOG_SETTINGS } from './server-log.ts';
 
 const LEGACY = fileURLToPath(new URL('../../../lighttpd/legacy.conf', import.meta.url));
 const DATABASE = 'site';
+const POSTGRES_LOG = 'postgresql.log';
 
 export class Lab {
   /** The file of pg-native; undefined where it is not installed. */
@@ -62,6 +64,11 @@ export class Lab {
     return /starting PostgreSQL (\S+)/.exec(this.#bench().log.since(0))?.[1] ?? 'unknown';
   }
 
+  /** Files of what the site's processes, and PostgreSQL, log. */
+  get logs(): readonly string[] {
+    return [SITE_LOG, POSTGRES_LOG].map((name) => join(this.#folder, name));
+  }
+
   /** File of what the processes of the site do. */
   get journal(): string {
     return join(this.#folder, JOURNAL);
@@ -86,7 +93,10 @@ export class Lab {
     this.#postgres = await PostgresServer.create({
       database: DATABASE,
       settings: POSTGRES_LOG_SETTINGS,
-      onLog: (text) => this.#log.add(text),
+      onLog: (text) => {
+        this.#log.add(text);
+        appendFileSync(join(this.#folder, POSTGRES_LOG), text);
+      },
     });
     await createSite(this.#postgres.url(DATABASE));
     const socket = this.#socket;

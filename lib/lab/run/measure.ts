@@ -65,8 +65,7 @@ function errorTexts({ failures, journal, postgres, pgbouncer }: Run): ErrorText[
     if (known === undefined) texts.set(key, { kind, text, count: 1, source });
     else known.count++;
   };
-  for (const { kind, text } of failures.values())
-    add(kind, kind === 'crossed' ? 'another page than was asked for' : text, 'page');
+  for (const { kind, text } of failures.values()) add(kind, text, 'page');
   for (const { event, error } of journal) {
     if (event === 'error' && error !== undefined) add(kindOf(error), error.trim(), 'application');
   }

@@ -24,7 +24,7 @@ let opened = 0; // by this process: a copy counts on in each fork, under its own
 export class LegacyConnection {
   readonly #options: LegacyConnectionOptions;
   #held: Held | undefined;
-  #lane: Promise<unknown> = Promise.resolve(); // psycopg2 has a lock in each connection
+  #lane: Promise<void> = Promise.resolve(); // psycopg2 has a lock in each connection
 
   constructor(options: LegacyConnectionOptions) {
     this.#options = options;
@@ -100,9 +100,16 @@ export class LegacyConnection {
     return error;
   }
 
-  #inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const turn = this.#lane.then(act);
-    this.#lane = turn.catch(() => {});
-    return turn;
+  /** Awaited all the way, so that stacks go on to the site's own line: the fork guard shows it. */
+  async #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const before = this.#lane;
+    let leave = (): void => {};
+    this.#lane = new Promise((resolve) => (leave = resolve));
+    await before;
+    try {
+      return await act();
+    } finally {
+      leave();
+    }
   }
 }

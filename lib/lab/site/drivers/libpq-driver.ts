@@ -49,6 +49,9 @@ class LibpqConnection implements DriverConnection {
     if (this.closed) return;
     this.closed = true;
     this.#client.end();
+    // Its addon frees libuv's handle with its object, which may be collected before libuv has closed it: the process dies of that.
+    const keep = (): unknown => this.#client;
+    setImmediate(() => setImmediate(keep)); // handles are closed behind a turn's immediates
   }
 }
 

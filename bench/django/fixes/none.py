@@ -1,0 +1,3 @@
+"""gunicorn: no fix."""
+
+from ready import post_worker_init

@@ -1,0 +1,9 @@
+"""gunicorn, SQLAlchemy: closed in the master, where it is nobody else's yet."""
+
+from ready import post_worker_init
+
+
+def pre_fork(server, worker):
+    from sqlalchemy_site import engine
+
+    engine.dispose()
