@@ -189,17 +189,21 @@ export class HttpRequest {
   /** Call it when `signal` aborts, or now if it has, without making one. */
   onCancel(listener: (reason: unknown) => void): void {
     if (this.#cancelled !== undefined) return listener(this.#cancelled.reason);
-    if (this.#onCancel === undefined) this.#onCancel = [listener];
-    else this.#onCancel.push(listener);
-    this.#incoming.onAbort(listener);
+    if (this.aborted) return this.#incoming.onAbort(listener);
+    if (this.#onCancel === undefined) this.#incoming.onAbort((reason) => this.#tellCancelled(reason));
+    (this.#onCancel ??= []).push(listener);
+  }
+
+  /** Each is told once. */
+  #tellCancelled(reason: unknown): void {
+    for (const listener of this.#onCancel?.splice(0) ?? []) listener(reason);
   }
 
   /** Abort `signal` for those within, whose answer is not waited for any longer. For middleware such as timeout. */
   cancel(reason: unknown): void {
-    const told = this.cancelled;
     this.#cancelled ??= { reason };
     this.#controller?.abort(reason);
-    if (!told) for (const listener of this.#onCancel ?? []) listener(reason);
+    this.#tellCancelled(reason);
   }
 
   /** Whether `signal` has aborted, without making one. */
