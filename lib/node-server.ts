@@ -2,7 +2,7 @@
 
 import { EventEmitter } from 'node:events';
 import type { AddressInfo, ListenOptions } from 'node:net';
-import { fromNode, type NodeListener } from './adapters/index.ts';
+import { fromServer, type NodeListener } from './adapters/index.ts';
 import { Application } from './app/index.ts';
 import { serve, type ServeOptions, type Serving } from './serve.ts';
 
@@ -33,11 +33,7 @@ export class NodeServer extends EventEmitter {
     super();
     this.#options = options;
     if (listener !== undefined) this.on('request', listener);
-    const emit: NodeListener = (request, response) => {
-      if (this.timeout > 0) response.setTimeout(this.timeout);
-      if (!this.emit('request', request, response)) throw new Error("the server has no listener for 'request'");
-    };
-    this.application = new Application().fallback(fromNode(emit));
+    this.application = new Application().fallback(fromServer(this));
   }
 
   get listening(): boolean {
@@ -47,30 +43,47 @@ export class NodeServer extends EventEmitter {
   /**
    * Listen by FastCGI: `listen(9000)`, `listen(9000, '127.0.0.1')`, `listen('/run/app.sock')`, `listen({ port, host })`,
    * `listen({ path })`, or in Postfork's words, `listen('unix:/run/app.sock?mode=660')`, `listen('fd:0')`; with nothing, on the socket that
-   * this process was started with. The last argument may be a listener for `listening`.
+   * this process was started with. The last argument may be a listener for `listening`. Where it cannot listen it emits `error`.
+   * Throws ERR_SERVER_ALREADY_LISTEN until it is closed.
    */
   listen(...args: unknown[]): this {
     const callback = args.findLast((arg) => typeof arg === 'function') as (() => void) | undefined;
+    if (this.#starting !== undefined) {
+      throw withCode('ERR_SERVER_ALREADY_LISTEN', 'Listen method has been called more than once without closing.');
+    }
     if (callback !== undefined) this.once('listening', callback);
-    this.#starting ??= this.#start(placeOf(args.filter((arg) => typeof arg !== 'function')));
+    this.#starting = this.#start(placeOf(args.filter((arg) => typeof arg !== 'function')));
     return this;
   }
 
   /** As net.Server has it: an AddressInfo, or the path of a unix socket; null while it does not listen. */
   address(): AddressInfo | string | null {
-    return this.listening ? (this.#serving?.server.address() ?? null) : null;
+    if (!this.listening || this.#serving === undefined) return null;
+    const path = /^unix:([^?]+)/.exec(this.#serving.at)?.[1]; // its socket was bound under another name, and renamed
+    return path ?? this.#serving.server.address();
   }
 
-  /** Stop accepting, and serve what runs to its end. `callback` is called at the end of it. */
+  /**
+   * Stop accepting, and serve what runs to its end. `callback` is called at the end of it, with ERR_SERVER_NOT_RUNNING where it did
+   * not listen.
+   */
   close(callback?: (error?: Error) => void): this {
-    if (callback !== undefined) this.once('close', () => callback());
-    this.#closing ??= this.#close();
+    const runs = this.#starting !== undefined;
+    if (callback !== undefined) {
+      this.once('close', () =>
+        runs ? callback() : callback(withCode('ERR_SERVER_NOT_RUNNING', 'Server is not running.')),
+      );
+    }
+    if (runs) this.#closing ??= this.#close();
+    else process.nextTick(() => this.emit('close'));
     return this;
   }
 
-  /** Give up what runs, now. */
+  /** Give up what runs, now. A server that is not being closed is closed by it. */
   closeAllConnections(): void {
-    void this.#serving?.close({ timeout: 0 });
+    if (this.#serving === undefined) return;
+    this.#closing ??= this.#close();
+    void this.#serving.close({ timeout: 0 });
   }
 
   /** Kept connections of web servers: they are closed by `close`. */
@@ -98,8 +111,7 @@ export class NodeServer extends EventEmitter {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#serving === undefined && this.#starting === undefined) return;
-    await (this.#closing ??= this.#close());
+    if (this.#starting !== undefined) await (this.#closing ??= this.#close());
   }
 
   async #start(listen: string | undefined): Promise<void> {
@@ -107,7 +119,9 @@ export class NodeServer extends EventEmitter {
       this.#serving = await serve(this.application, { ...this.#options, ...(listen !== undefined && { listen }) });
     } catch (error) {
       this.#starting = undefined;
-      this.emit('error', error);
+      const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+      if (code !== undefined) Object.assign(error as Error, { code });
+      process.nextTick(() => this.emit('error', error)); // uncaught where nobody listens to it
       return;
     }
     this.emit('listening');
@@ -116,6 +130,9 @@ export class NodeServer extends EventEmitter {
   async #close(): Promise<void> {
     await this.#starting;
     await this.#serving?.close({ timeout: CLOSING_TIMEOUT });
+    this.#serving = undefined;
+    this.#starting = undefined;
+    this.#closing = undefined;
     this.emit('close');
   }
 }
@@ -132,12 +149,16 @@ function placeOf([first, second]: readonly unknown[]): string | undefined {
     const { path, port, host } = first as ListenOptions;
     return path === undefined ? tcp(port ?? 0, host) : `unix:${path}`;
   }
-  if (typeof first === 'number' || /^\d+$/.test(String(first))) return tcp(Number(first), second);
-  const text = String(first);
+  const text = String(first as string | number);
+  if (/^\d+$/.test(text)) return tcp(Number(text), second);
   return /^(?:unix:|tcp:|fd:|systemd$)/.test(text) ? text : `unix:${text}`;
 }
 
 function tcp(port: number, host: unknown): string {
   const name = typeof host === 'string' && host !== '' ? host : '127.0.0.1'; // FastCGI is for the web server beside it
   return `tcp:${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
+function withCode(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
 }

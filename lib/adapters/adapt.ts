@@ -3,7 +3,7 @@
 import { Server as HttpServer } from 'node:http';
 import type { AppHandler } from '../app/index.ts';
 import { type FetchHandler, fromFetch } from './fetch/index.ts';
-import { fromNode, type NodeListener } from './node/index.ts';
+import { fromNode, fromServer, type NodeListener } from './node/index.ts';
 
 type Callable = (...args: never[]) => unknown;
 
@@ -17,8 +17,7 @@ export function adapt(exported: unknown): AppHandler {
   if (typeof exported !== 'object' || exported === null) throw new TypeError(`${describe(exported)} is no application`);
   // Asked by `in` first: a router may be a Proxy that has a function under every name.
   if (has(exported, 'fetch')) return fromFetch(exported as { fetch: FetchHandler });
-  if (exported instanceof HttpServer)
-    return fromNode((request, response) => exported.emit('request', request, response));
+  if (exported instanceof HttpServer) return fromServer(exported);
   if (has(exported, 'routing') && has(exported, 'ready')) return ofFastify(exported as unknown as Fastify);
   if (has(exported, 'callback')) return fromNode((exported as { callback(): NodeListener }).callback()); // Koa
   throw new TypeError(`${describe(exported)} is no application: it has neither fetch, nor routing, nor callback`);

@@ -9,4 +9,11 @@ export {
   type FetchOptions,
   type ServedRequest,
 } from './fetch/index.ts';
-export { fromNode, type NodeListener, takeOverListen, type TakenOver } from './node/index.ts';
+export {
+  fromNode,
+  fromServer,
+  type NodeListener,
+  type RequestServer,
+  takeOverListen,
+  type TakenOver,
+} from './node/index.ts';

@@ -8,6 +8,7 @@ import { adapt, takeOverListen } from '../adapters/index.ts';
 import { Application } from '../app/index.ts';
 
 const NODE = process.versions.node;
+const LISTENS_WITHIN = 5000; // ms; then it is said that it does not, though it may yet
 const NO_THREAD =
   `Node ${NODE} has TypeScript compiled in a thread, which forked workers do not have: each import() of theirs would hang. ` +
   'Compile the application first, use Node 22.18 or later, or --method spawn';
@@ -24,14 +25,25 @@ export async function loadApplication(file: string, forks = false): Promise<Appl
 
 /**
  * Load a program that listens by itself, `http.createServer(...).listen(8080)`: this process's main module, with `args` in
- * process.argv. Resolves when it listens, which may be long after it was loaded.
+ * process.argv. Resolves when it listens, which may be long after it was loaded; rejects where nothing is left that could.
  */
 export async function loadProgram(file: string, args: readonly string[], forks = false): Promise<Application> {
   const path = await loadable(file, forks);
   const { handler } = takeOverListen();
-  process.argv = [process.argv0, path, ...args];
-  runMain(path);
-  return new Application().fallback(await handler);
+  process.argv = [process.execPath, path, ...args];
+  const missing = `${file} has not told an http.Server to listen on a port: http.createServer(...).listen(8080)`;
+  const late = setTimeout(() => process.stderr.write(`postfork: so far ${missing}\n`), LISTENS_WITHIN).unref();
+  let ended: (() => void) | undefined;
+  const end = new Promise<never>((_resolve, reject) =>
+    process.once('beforeExit', (ended = () => reject(new Error(missing)))),
+  );
+  try {
+    runMain(path);
+    return new Application().fallback(await Promise.race([handler, end]));
+  } finally {
+    clearTimeout(late);
+    if (ended !== undefined) process.off('beforeExit', ended);
+  }
 }
 
 /** Its path, when Node can load it. */

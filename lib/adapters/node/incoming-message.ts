@@ -29,6 +29,7 @@ export class BodyPump {
   readonly #request: HttpRequest;
   readonly #message: IncomingMessage;
   readonly #socket: RequestSocket;
+  #begun = false;
   #running = false;
 
   constructor(request: HttpRequest, message: IncomingMessage, socket: RequestSocket) {
@@ -40,17 +41,28 @@ export class BodyPump {
   /** The message has room. */
   wanted(): void {
     if (this.#running || this.#message.complete || this.#message.destroyed) return;
+    this.#begun = true;
     this.#running = true;
     void this.#run();
   }
 
-  /** Nobody wants what is left: the message ends. */
+  /** Whether somebody is at the body. Pipes and iterators have a listener, too; `resume()` alone throws it away. */
+  get reading(): boolean {
+    return !this.#message.complete && !this.#message.destroyed && this.#isHeard();
+  }
+
+  /** A body that nobody wants ends here. One that somebody has begun to read does not: part of a body is no body. */
   drop(): void {
-    const message = this.#message as IncomingMessage & { _dump?(): void };
-    if (message.complete) return;
+    const message = this.#message;
+    if (message.complete || message.destroyed) return;
+    if (this.#begun && (this.#isHeard() || message.readableFlowing !== true)) return;
     message.complete = true;
-    message._dump?.();
     message.push(null);
+    message.resume();
+  }
+
+  #isHeard(): boolean {
+    return this.#message.listenerCount('data') + this.#message.listenerCount('readable') > 0;
   }
 
   async #run(): Promise<void> {
@@ -69,7 +81,7 @@ export class BodyPump {
         if (!message.push(piece)) return;
       }
     } catch (error) {
-      message.destroy(error as Error); // cut, too late, or given up
+      if (!this.#socket.destroyed) message.destroy(error as Error); // cut, or too late: else it is told that by its socket
     } finally {
       this.#running = false;
     }

@@ -1,5 +1,6 @@
 // RequestSocket: what a Node listener finds as req.socket. There is none: the bytes of an answer go to whoever has made it.
 
+import type { EventEmitter } from 'node:events';
 import { Duplex } from 'node:stream';
 import type { HttpRequest } from '../../app/index.ts';
 
@@ -11,34 +12,40 @@ export interface RequestSocketOptions {
   readonly sink: Sink;
   /** The listener wants more of the body. */
   readonly onWanted: () => void;
+  /** It has been ended: nothing more is written. */
+  readonly onEnd: () => void;
   /** It is closed: everything is over, or has been given up. */
-  readonly onClose: () => void;
+  readonly onClose: (error: Error | null) => void;
 }
 
 /** A stream with what net.Socket and tls.TLSSocket tell of a connection, as the web server says. */
 export class RequestSocket extends Duplex {
-  /** As of a tls.TLSSocket: whether the client has come by https. */
-  readonly encrypted: boolean;
   readonly connecting: boolean = false;
   readonly pending: boolean = false;
   bytesRead = 0;
   bytesWritten = 0;
   timeout: number | undefined;
-  /** The http.Server's. */
-  server: unknown = undefined;
+  /** The one whose listener has it, where it is one's. */
+  server: EventEmitter | undefined = undefined;
   readonly #request: HttpRequest;
   readonly #sink: Sink;
   readonly #onWanted: () => void;
-  readonly #onClose: () => void;
+  readonly #onEnd: () => void;
+  readonly #onClose: (error: Error | null) => void;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ request, sink, onWanted, onClose }: RequestSocketOptions) {
-    super({ decodeStrings: false, allowHalfOpen: true, emitClose: true });
+  constructor({ request, sink, onWanted, onEnd, onClose }: RequestSocketOptions) {
+    super({ decodeStrings: false, allowHalfOpen: true, emitClose: false });
     this.#request = request;
     this.#sink = sink;
     this.#onWanted = onWanted;
+    this.#onEnd = onEnd;
     this.#onClose = onClose;
-    this.encrypted = request.scheme === 'https';
+  }
+
+  /** As of a tls.TLSSocket: whether the client has come by https. */
+  get encrypted(): boolean {
+    return this.#request.scheme === 'https';
   }
 
   get remoteAddress(): string | undefined {
@@ -116,8 +123,7 @@ export class RequestSocket extends Duplex {
   /** Close it once everything has been written. */
   destroySoon(): void {
     if (this.writable) this.end();
-    if (this.writableFinished) this.destroy();
-    else this.once('finish', () => this.destroy());
+    else this.destroy();
   }
 
   override _read(): void {}
@@ -128,10 +134,19 @@ export class RequestSocket extends Duplex {
     this.#sink(chunk, encoding, done);
   }
 
+  /** The other side would close, too. */
+  override _final(done: () => void): void {
+    this.#onEnd();
+    done();
+    setImmediate(() => this.destroy());
+  }
+
+  /** As of a net.Socket, `close` comes with a later turn of the event loop, and whoever is told by streams hears it before. */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     clearTimeout(this.#timer);
-    this.#onClose();
+    this.#onClose(error);
     done(error);
+    if (this.listenerCount('close') > 0) setImmediate(() => this.emit('close', error !== null));
   }
 
   #port(name: string): number | undefined {
