@@ -6,6 +6,8 @@ const layers = {
   server: ['protocol', 'cgi'],
   client: ['protocol', 'cgi'],
   app: ['server', 'cgi', 'signals'],
+  adapters: ['app', 'server', 'cgi', 'signals'],
+  gateway: ['client'],
   config: [],
   prefork: ['signals'],
   daemon: [],

@@ -1,9 +1,9 @@
 // CPU time per request of Postfork, of its peers and of the bare ceiling: `npx tsx bench/requests.ts --help`.
 
 import { availableParallelism, cpus } from 'node:os';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command } from 'commander';
 import { CONTESTANTS, MODES, type Contestant, type Mode } from './cases.ts';
-import { positive } from './support/arguments.ts';
+import { choice, positive } from './support/arguments.ts';
 import { compileDriver, drive, type Load } from './support/driver.ts';
 import { requireBuild, startResponder } from './support/responder.ts';
 import { inSession, progress, type Session } from './support/session.ts';
@@ -32,17 +32,6 @@ const QUIET = 0.2; // cores
 const MUST_WORK = ['ceiling', 'postfork'];
 
 const cpuPerRequest = (load: Load): number => load.responderCpuUs / load.requests;
-
-function choice<T extends { readonly name: string }>(flags: string, known: readonly T[]): Option {
-  const names = known.map((one) => one.name).join(',');
-  const parse = (text: string): T[] =>
-    text.split(',').map((name) => {
-      const found = known.find((one) => one.name === name);
-      if (found === undefined) throw new InvalidArgumentError(`known are ${names}`);
-      return found;
-    });
-  return new Option(flags, `of ${names}`).argParser(parse).default(known, 'all');
-}
 
 function readOptions(): Options {
   return new Command('bench/requests.ts')

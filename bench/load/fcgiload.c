@@ -24,7 +24,7 @@
 
 enum { BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4, STDIN = 5, STDOUT = 6, STDERR = 7 };
 enum { HEAD_MAX = 2048, READ_SIZE = 128 * 1024, BATCH = 64, MAX_PIDS = 64, STALL_MS = 5000, MAX_ERRORS = 100 };
-enum { STDIN_RECORD = 32 * 1024 }; // nginx cuts request bodies here
+enum { STDIN_RECORD = 32 * 1024, JSON_AROUND = 11 }; // nginx cuts request bodies here
 
 static const char USAGE[] =
     "Usage: fcgiload --mode MODE --socket PATH [options]\n"
@@ -43,8 +43,10 @@ static const char USAGE[] =
     "  --requests N      counted requests, instead of a time\n"
     "  --warmup S        seconds before, not counted (default 0.5)\n"
     "  --body BYTES      POST with a body of that length (default 0: GET)\n"
+    "  --json            that body is JSON: {\"text\":\"bbb...\"}\n"
     "  --answer BYTES    length of the body that is the right answer: as many 'x' (default 100)\n"
-    "  --pid PID[,PID]   the responder's processes: their CPU time and page faults go into the output\n";
+    "  --pid PID[,PID]   the responder's processes: their CPU time and page faults go into the output\n"
+    "  --between PID     a web server between: its CPU time goes into the output\n";
 
 // One request under way.
 struct slot {
@@ -80,7 +82,8 @@ static struct {
   size_t body, answer;
   pid_t pids[MAX_PIDS];
   int pid_count;
-  bool http, keep;
+  pid_t between;
+  bool http, keep, json;
 } options = {.connections = 0, .ids = 0, .seconds = 1.5, .warmup = 0.5, .answer = 100};
 
 static struct {
@@ -144,7 +147,7 @@ static double latency_us(double quantile) {
 // --- what the responder and this process have used so far
 
 struct usage {
-  uint64_t wall_ns, responder_ns, responder_faults;
+  uint64_t wall_ns, responder_ns, responder_faults, between_ns;
   double driver_us, machine_us;
 };
 
@@ -159,13 +162,17 @@ static double machine_us(void) {
   return (double)(user + nice + system + irq + softirq + steal) * 1e6 / (double)sysconf(_SC_CLK_TCK);
 }
 
-static void add_usage_of(struct usage *u, pid_t pid) {
-  // The process's CPU clock: all threads, user and system, in ns (the same sum as /proc/PID/task/*/schedstat).
+// The process's CPU clock: all threads, user and system, in ns (the same sum as /proc/PID/task/*/schedstat).
+static uint64_t cpu_ns_of(pid_t pid) {
   clockid_t clock;
   struct timespec t;
   if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
     die("no CPU time of process %d: has it died?", (int)pid);
-  u->responder_ns += (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void add_usage_of(struct usage *u, pid_t pid) {
+  u->responder_ns += cpu_ns_of(pid);
   char path[64], text[1024];
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
   FILE *file = fopen(path, "r");
@@ -185,6 +192,7 @@ static struct usage take_usage(void) {
   u.driver_us = (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) * 1e6 +
                 (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec);
   for (int i = 0; i < options.pid_count; i++) add_usage_of(&u, options.pids[i]);
+  if (options.between) u.between_ns = cpu_ns_of(options.between);
   return u;
 }
 
@@ -225,6 +233,8 @@ static void append_pair(struct bytes *b, const char *name, const char *value) {
 static const char *const AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
 static const char *const ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
+static const char *body_type(void) { return options.json ? "application/json" : "application/octet-stream"; }
+
 // nginx's fastcgi_params, and the request headers of a browser.
 static struct bytes make_params(void) {
   struct bytes p = {0};
@@ -232,7 +242,7 @@ static struct bytes make_params(void) {
   if (options.body) snprintf(length, sizeof length, "%zu", options.body);
   append_pair(&p, "QUERY_STRING", "");
   append_pair(&p, "REQUEST_METHOD", options.body ? "POST" : "GET");
-  append_pair(&p, "CONTENT_TYPE", options.body ? "application/octet-stream" : "");
+  append_pair(&p, "CONTENT_TYPE", options.body ? body_type() : "");
   append_pair(&p, "CONTENT_LENGTH", length);
   append_pair(&p, "SCRIPT_NAME", "/");
   append_pair(&p, "REQUEST_URI", "/");
@@ -274,7 +284,7 @@ static struct bytes make_http(const char *body) {
   struct bytes b = {0};
   char head[1024], entity[128] = "";
   if (options.body)
-    snprintf(entity, sizeof entity, "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n", options.body);
+    snprintf(entity, sizeof entity, "Content-Type: %s\r\nContent-Length: %zu\r\n", body_type(), options.body);
   int length = snprintf(head, sizeof head,
                         "%s / HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: %s\r\nAccept: %s\r\n"
                         "Accept-Encoding: gzip, deflate\r\n%sConnection: %s\r\n\r\n",
@@ -665,7 +675,8 @@ static void read_options(int count, char **arguments) {
   static const struct option known[] = {
       {"mode", 1, 0, 'm'},  {"socket", 1, 0, 's'},   {"connections", 1, 0, 'c'}, {"ids", 1, 0, 'i'},
       {"seconds", 1, 0, 't'}, {"requests", 1, 0, 'n'}, {"warmup", 1, 0, 'w'},      {"body", 1, 0, 'b'},
-      {"answer", 1, 0, 'a'},  {"pid", 1, 0, 'p'},      {"help", 0, 0, 'h'},        {0}};
+      {"answer", 1, 0, 'a'},  {"pid", 1, 0, 'p'},      {"between", 1, 0, 'z'},      {"json", 0, 0, 'j'},
+      {"help", 0, 0, 'h'},    {0}};
   int key, index = 0;
   while ((key = getopt_long(count, arguments, "h", known, &index)) != -1) {
     const char *name = known[index].name;
@@ -680,6 +691,8 @@ static void read_options(int count, char **arguments) {
     case 'b': options.body = (size_t)number(name, optarg, 0, 1 << 30); break;
     case 'a': options.answer = (size_t)number(name, optarg, 0, 1 << 30); break;
     case 'p': read_pids(optarg); break;
+    case 'z': options.between = (pid_t)number(name, optarg, 1, 1 << 30); break;
+    case 'j': options.json = true; break;
     case 'h': fputs(USAGE, stdout); exit(0);
     default: fputs(USAGE, stderr); exit(2);
     }
@@ -695,6 +708,7 @@ static void read_options(int count, char **arguments) {
   if (!options.keep && strcmp(options.mode + 5 * options.http, "single") != 0) die("no mode '%s'; see --help", options.mode);
   if (!options.connections) options.connections = multiplexed ? 1 : 32;
   if (!multiplexed && options.ids > 1) die("--ids is for --mode multiplexed");
+  if (options.json && options.body < JSON_AROUND) die("--json is for --body %d and more", JSON_AROUND);
   if (!options.ids) options.ids = multiplexed ? 32 : 1;
 }
 
@@ -702,6 +716,10 @@ int main(int count, char **arguments) {
   read_options(count, arguments);
   char *body = allocate(1, options.body + 1);
   memset(body, 'b', options.body);
+  if (options.json) {
+    memcpy(body, "{\"text\":\"", 9);
+    memcpy(body + options.body - 2, "\"}", 2);
+  }
   request_of_id = allocate((size_t)options.ids + 1, sizeof(char *));
   for (int id = 1; id <= options.ids; id++) {
     struct bytes request = options.http ? make_http(body) : make_fastcgi(id, body);
@@ -719,10 +737,12 @@ int main(int count, char **arguments) {
   printf(",\"driverCpuUs\":%.0f", after.driver_us - before.driver_us);
   if (options.pid_count > 0) {
     double responder_us = (double)(after.responder_ns - before.responder_ns) / 1e3;
-    double others_us = after.machine_us - before.machine_us - responder_us - (after.driver_us - before.driver_us);
+    double between_us = (double)(after.between_ns - before.between_ns) / 1e3;
+    double others_us = after.machine_us - before.machine_us - responder_us - between_us - (after.driver_us - before.driver_us);
     printf(",\"responderCpuUs\":%.1f,\"responderFaults\":%llu,\"othersCpuUs\":%.0f", responder_us,
            (unsigned long long)(after.responder_faults - before.responder_faults),
            others_us > 0 ? others_us : 0); // ticks are coarse
+    if (options.between) printf(",\"betweenCpuUs\":%.1f", between_us);
   }
   printf(",\"bytesIn\":%llu,\"bytesOut\":%llu,\"reconnects\":%llu,\"peerCloses\":%s,\"firstError\":",
          (unsigned long long)counted.bytes_in, (unsigned long long)counted.bytes_out,

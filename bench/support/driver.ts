@@ -24,6 +24,8 @@ export interface Load {
   /** CPU time of the driver and of the responder, user and system, in the counted seconds. */
   driverCpuUs: number;
   responderCpuUs: number;
+  /** The same of a web server between, where there is one. */
+  betweenCpuUs?: number;
   /** CPU time of everybody else on the machine: whether it was quiet. */
   othersCpuUs: number;
   /** Minor page faults of the responder in the counted seconds. */
@@ -74,7 +76,7 @@ export async function drive(
   seconds: number,
   signal: AbortSignal,
 ): Promise<Load> {
-  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const args = Object.entries(options).map(([name, value]) => `--${name}${value === '' ? '' : `=${value}`}`);
   const limits = { signal, killSignal: 'SIGKILL', timeout: seconds * 1000 + PATIENCE } as const;
   const { stdout } = await run(binary, args, limits).catch((error: Failure) => {
     if (error.code === 1 && error.stdout !== undefined) return { stdout: error.stdout }; // wrong answers

@@ -82,11 +82,15 @@ export class Application {
     return this.route('DELETE', pattern, handler);
   }
 
-  /** Give everything below a path to another application: its layers run inside of this one's. Signals are this one's. */
-  mount(prefix: string, application: Application): this {
+  /**
+   * Give everything below a path to another application, whose layers run inside of this one's, or to a handler. Signals are this
+   * one's. What others wrote is made a handler by `adapt`.
+   */
+  mount(prefix: string, application: Application | AppHandler): this {
     const path = mountPath(prefix);
     if (path === '') throw new TypeError('mount: give a path such as /admin');
-    this.#mounts.push({ prefix: path, handle: (request) => application.#inner(request) });
+    const inner = application instanceof Application ? application : new Application().fallback(application);
+    this.#mounts.push({ prefix: path, handle: (request) => inner.#inner(request) });
     this.#mounts.sort((a, b) => b.prefix.length - a.prefix.length);
     return this;
   }

@@ -59,6 +59,7 @@ export class HttpRequest {
   #body: InputStream | undefined;
   #controller: AbortController | undefined;
   #cancelled: { reason: unknown } | undefined;
+  #onCancel: ((reason: unknown) => void)[] | undefined;
   #state: Record<string, unknown> | undefined;
   #background: BackgroundWork | undefined;
 
@@ -185,10 +186,24 @@ export class HttpRequest {
     return this.#controller.signal;
   }
 
+  /** Call it when `signal` aborts, or now if it has, without making one. */
+  onCancel(listener: (reason: unknown) => void): void {
+    if (this.#cancelled !== undefined) return listener(this.#cancelled.reason);
+    if (this.aborted) return this.#incoming.onAbort(listener);
+    if (this.#onCancel === undefined) this.#incoming.onAbort((reason) => this.#tellCancelled(reason));
+    (this.#onCancel ??= []).push(listener);
+  }
+
+  /** Each is told once. */
+  #tellCancelled(reason: unknown): void {
+    for (const listener of this.#onCancel?.splice(0) ?? []) listener(reason);
+  }
+
   /** Abort `signal` for those within, whose answer is not waited for any longer. For middleware such as timeout. */
   cancel(reason: unknown): void {
     this.#cancelled ??= { reason };
     this.#controller?.abort(reason);
+    this.#tellCancelled(reason);
   }
 
   /** Whether `signal` has aborted, without making one. */

@@ -29,6 +29,8 @@ export class HttpResponse {
   error: unknown;
   /** Whether that error was nobody's intention: a 500, told to got_request_exception and the web server's error log. */
   unexpected = false;
+  /** Whether a body that comes without a Content-Type is given one. */
+  typed = true;
 
   constructor(body?: Body, init: ResponseInit = {}) {
     this.status = init.status ?? 200;

@@ -114,7 +114,8 @@ class CollectedResponse implements Outgoing {
 }
 
 function incomingOf(asked: InjectedRequest): Request {
-  const { body, signal = new AbortController().signal } = asked;
+  const { body } = asked;
+  let { signal } = asked;
   const length =
     typeof body === 'string' ? Buffer.byteLength(body) : body instanceof Uint8Array ? body.length : undefined;
   return {
@@ -125,9 +126,15 @@ function incomingOf(asked: InjectedRequest): Request {
     stdin: inputOf(body),
     data: inputOf(asked.data),
     get aborted() {
-      return signal.aborted;
+      return signal?.aborted ?? false;
     },
-    signal,
+    get signal() {
+      return (signal ??= new AbortController().signal);
+    },
+    onAbort(listener) {
+      if (signal?.aborted === true) listener(signal.reason as Error);
+      else signal?.addEventListener('abort', () => listener(signal?.reason as Error), { once: true });
+    },
   };
 }
 

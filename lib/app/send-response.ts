@@ -74,7 +74,7 @@ function sendWhole(
 /** Every answer with a body has a type: without one browsers guess, and guess HTML. */
 function withType(response: HttpResponse, type: string): string[] {
   const { headers } = response;
-  if (!headers.has('Content-Type')) headers.fields.unshift('Content-Type', type);
+  if (response.typed && !headers.has('Content-Type')) headers.fields.unshift('Content-Type', type);
   return headers.fields;
 }
 

@@ -46,9 +46,19 @@ export function requestHeaders(variables: MetaVariables): Map<string, string> {
   return headers;
 }
 
+const KNOWN_MAX = 256; // clients choose names
+/** Header names by variable: they are few, and each request has them again. */
+const known: Map<string, string> = new Map();
+
 function headerName(variable: string): string | undefined {
-  if (variable === 'CONTENT_TYPE') return 'content-type';
-  if (variable === 'CONTENT_LENGTH') return 'content-length';
-  if (DROPPED.has(variable) || !/^HTTP_[A-Z0-9_]+$/.test(variable)) return undefined;
-  return variable.slice(5).toLowerCase().replaceAll('_', '-');
+  if (!variable.startsWith('HTTP_')) {
+    if (variable === 'CONTENT_TYPE') return 'content-type';
+    return variable === 'CONTENT_LENGTH' ? 'content-length' : undefined;
+  }
+  let name = known.get(variable);
+  if (name === undefined && !DROPPED.has(variable) && /^HTTP_[A-Z0-9_]+$/.test(variable)) {
+    name = variable.slice(5).toLowerCase().replaceAll('_', '-');
+    if (known.size < KNOWN_MAX) known.set(variable, name);
+  }
+  return name;
 }

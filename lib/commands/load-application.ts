@@ -1,12 +1,14 @@
-// Loads the module that holds an application: JavaScript or TypeScript, an Application or a handler.
+// Loads what is to be served, JavaScript or TypeScript: a module that exports an application, or a program that listens by itself.
 
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { createRequire, runMain } from 'node:module';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Application, type AppHandler } from '../app/index.ts';
+import { adapt, takeOverListen } from '../adapters/index.ts';
+import { Application } from '../app/index.ts';
 
 const NODE = process.versions.node;
+const LISTENS_WITHIN = 5000; // ms; then it is said that it does not, though it may yet
 const NO_THREAD =
   `Node ${NODE} has TypeScript compiled in a thread, which forked workers do not have: each import() of theirs would hang. ` +
   'Compile the application first, use Node 22.18 or later, or --method spawn';
@@ -16,14 +18,43 @@ const NO_THREAD =
  * `forks`: this process is to be forked, and may not load modules by a thread.
  */
 export async function loadApplication(file: string, forks = false): Promise<Application> {
+  const path = await loadable(file, forks);
+  const module = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  return applicationOf(defaultExport(module.default), file);
+}
+
+/**
+ * Load a program that listens by itself, `http.createServer(...).listen(8080)`: this process's main module, with `args` in
+ * process.argv. Resolves when it listens, which may be long after it was loaded; rejects where nothing is left that could.
+ */
+export async function loadProgram(file: string, args: readonly string[], forks = false): Promise<Application> {
+  const path = await loadable(file, forks);
+  const { handler } = takeOverListen();
+  process.argv = [process.execPath, path, ...args];
+  const missing = `${file} has not told an http.Server to listen on a port: http.createServer(...).listen(8080)`;
+  const late = setTimeout(() => process.stderr.write(`postfork: so far ${missing}\n`), LISTENS_WITHIN).unref();
+  let ended: (() => void) | undefined;
+  const end = new Promise<never>((_resolve, reject) =>
+    process.once('beforeExit', (ended = () => reject(new Error(missing)))),
+  );
+  try {
+    runMain(path);
+    return new Application().fallback(await Promise.race([handler, end]));
+  } finally {
+    clearTimeout(late);
+    if (ended !== undefined) process.off('beforeExit', ended);
+  }
+}
+
+/** Its path, when Node can load it. */
+async function loadable(file: string, forks: boolean): Promise<string> {
   const path = resolve(file);
   if (!existsSync(path)) throw new Error(`there is no file ${path}`);
   if (/^\.[cm]?ts$/.test(extname(path)) && !stripsTypes()) {
     if (forks) throw new Error(NO_THREAD);
     await registerTsx(path);
   }
-  const module = (await import(pathToFileURL(path).href)) as { default?: unknown };
-  return applicationOf(defaultExport(module.default), file);
+  return path;
 }
 
 /** Of a CommonJS module that was compiled from ESM, the default export is within what Node takes for one. */
@@ -35,11 +66,16 @@ function defaultExport(exported: unknown): unknown {
 /** An application may come from another copy of this package, so it is known by what it does. */
 function applicationOf(exported: unknown, file: string): Application {
   if (typeof exported === 'object' && exported !== null && 'handlers' in exported) return exported as Application;
-  if (typeof exported === 'function') return new Application().fallback(exported as AppHandler);
-  throw new Error(
-    `${file}: its default export is ${exported === undefined ? 'missing' : 'no application'}; ` +
-      'write `export default app` with an Application, or a function that answers a request',
-  );
+  try {
+    return new Application().fallback(adapt(exported));
+  } catch (cause) {
+    throw new Error(
+      `${file}: its default export is ${exported === undefined ? 'missing' : 'no application'}; ` +
+        'write `export default app` with an Application, a function that answers a request, or an application of Express, Koa, ' +
+        'Fastify, Hono or the like. `postfork run` takes programs that listen by themselves',
+      { cause },
+    );
+  }
 }
 
 /** Whether Node runs TypeScript by itself: from 22.18 and 24 on. */

@@ -4,10 +4,13 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { callCommand } from './call.ts';
 import { configCommand } from './config.ts';
+import { devCommand } from './dev.ts';
 import { CommandError } from './exit-codes.ts';
+import { gatewayCommand } from './gateway.ts';
 import { labCommand } from './lab.ts';
 import { migrateCommand } from './migrate.ts';
 import { postgresCommand } from './postgres.ts';
+import { runCommand } from './run.ts';
 import { runfcgiCommand } from './runfcgi.ts';
 import { serveCommand } from './serve.ts';
 import { statusCommand } from './status.ts';
@@ -21,8 +24,11 @@ export async function main(): Promise<void> {
     .version(version)
     .showHelpAfterError('(postfork --help shows what there is)')
     .addCommand(serveCommand())
+    .addCommand(runCommand())
+    .addCommand(devCommand())
     .addCommand(statusCommand())
     .addCommand(callCommand())
+    .addCommand(gatewayCommand())
     .addCommand(configCommand())
     .addCommand(migrateCommand())
     .addCommand(postgresCommand())

@@ -40,6 +40,9 @@ export interface ServeFlags extends Partial<Limits> {
   logLevel: string;
   logFile?: string;
   outFile?: string;
+
+  /** The arguments of a program that listens by itself: `postfork run`. */
+  run?: string[];
 }
 
 type Wear = Pick<WorkerSettings, 'maxRequests' | 'maxRequestsJitter' | 'maxRequestsStrict'>;

@@ -5,7 +5,7 @@ import { dropPrivileges } from '../daemon/index.ts';
 import { serve, type Serving } from '../serve.ts';
 import { openListeningSocket, type ListeningSocket } from '../server/index.ts';
 import { BOOT_FAILED, CommandError } from './exit-codes.ts';
-import { loadApplication } from './load-application.ts';
+import { loadApplication, loadProgram } from './load-application.ts';
 import { reopen } from './log.ts';
 import { isRestricted, placeOf, type ServeContext } from './serve-context.ts';
 import { limitsOf, wearOf, type ServeFlags } from './serve-flags.ts';
@@ -28,7 +28,7 @@ export async function serveSingle(file: string, flags: ServeFlags, context: Serv
   try {
     if (drops) await socket.publish();
     dropPrivileges(identity);
-    const application = await loaded(file);
+    const application = await loaded(file, flags.run);
     if (flags.mount !== undefined) application.mountAt(flags.mount);
     process.title = `postfork: ${file}`;
     const options = {
@@ -49,9 +49,9 @@ export async function serveSingle(file: string, flags: ServeFlags, context: Serv
   context.onServing();
 }
 
-async function loaded(file: string): ReturnType<typeof loadApplication> {
+async function loaded(file: string, run: readonly string[] | undefined): ReturnType<typeof loadApplication> {
   try {
-    return await loadApplication(file);
+    return await (run === undefined ? loadApplication(file) : loadProgram(file, run));
   } catch (error) {
     throw new CommandError((error as Error).message, BOOT_FAILED, { cause: error });
   }

@@ -111,6 +111,7 @@ function settingsOf(file: string, flags: ServeFlags, { identity }: ServeContext)
   const { mount, allow, backlog, multiplex, logLevel, stopTimeout, forkGuard } = flags;
   const application: ApplicationSettings = {
     file,
+    ...(flags.run !== undefined && { run: flags.run }),
     logLevel,
     identity,
     ...(mount !== undefined && { mount }),

@@ -5,12 +5,14 @@ import type { Application } from '../app/index.ts';
 import { dropPrivileges, type Identity } from '../daemon/index.ts';
 import { runWorker, runZygote, type WorkerPlace, type WorkerProgram } from '../prefork/index.ts';
 import { serve, type ServeOptions } from '../serve.ts';
-import { loadApplication } from './load-application.ts';
+import { loadApplication, loadProgram } from './load-application.ts';
 import { createLog } from './log.ts';
 
 /** What the arbiter's command tells its workers. It goes through JSON. */
 export interface ApplicationSettings {
   file: string;
+  /** It is a program that listens by itself, with these arguments. */
+  run?: readonly string[];
   mount?: string;
   /** Options of `serve` that all workers have in common. */
   serve: Omit<ServeOptions, 'listen' | 'log' | keyof WorkerPlace>;
@@ -36,9 +38,11 @@ class ApplicationProgram implements WorkerProgram {
   }
 
   async load(settings: unknown): Promise<void> {
-    const { file, mount, identity } = settings as ApplicationSettings;
+    const { file, run, mount, identity } = settings as ApplicationSettings;
     if (identity !== undefined) dropPrivileges(identity);
-    this.#application = await loadApplication(file, this.#forks);
+    this.#application = await (run === undefined
+      ? loadApplication(file, this.#forks)
+      : loadProgram(file, run, this.#forks));
     if (mount !== undefined) this.#application.mountAt(mount);
   }
 

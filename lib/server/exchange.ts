@@ -32,6 +32,8 @@ export interface Request {
   readonly aborted: boolean;
   /** Aborts with a RequestError when `aborted` becomes true. Made when first asked for. */
   readonly signal: AbortSignal;
+  /** Call it when `aborted` becomes true, or now if it is: for who cannot afford a signal for each request. */
+  onAbort(listener: (reason: Error) => void): void;
 }
 
 /** The response to one request. Once the request is aborted everything written is dropped without an error. */

@@ -59,6 +59,7 @@ export class IncomingRequest implements Request, ResponseOwner {
   #data: Input | undefined;
   #abortReason: RequestError | undefined;
   #controller: AbortController | undefined;
+  #onAbort: ((reason: Error) => void)[] | undefined;
 
   constructor(id: number, role: number, keepConn: boolean, admitted: boolean, owner: RequestOwner) {
     this.id = id;
@@ -93,6 +94,12 @@ export class IncomingRequest implements Request, ResponseOwner {
       if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
     }
     return this.#controller.signal;
+  }
+
+  onAbort(listener: (reason: Error) => void): void {
+    if (this.#abortReason !== undefined) listener(this.#abortReason);
+    else if (this.#onAbort === undefined) this.#onAbort = [listener];
+    else this.#onAbort.push(listener);
   }
 
   /** The inputs that exist: nobody asks for most. */
@@ -170,6 +177,7 @@ export class IncomingRequest implements Request, ResponseOwner {
     this.#abortReason = reason;
     for (const input of this.inputs) input.fail(reason);
     this.#controller?.abort(reason);
+    for (const listener of this.#onAbort ?? []) listener(reason);
   }
 
   /** A handler that waits for input waits no longer. */

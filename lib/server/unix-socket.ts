@@ -68,7 +68,8 @@ async function makeWay(path: string): Promise<void> {
   if (found === undefined) return;
   if (!found.isSocket()) throw new Error(`${path} exists and is not a socket; remove it or choose another path`);
   if (await answers(path)) {
-    throw new Error(`${path}: another server is listening there; stop it first or choose another path`);
+    const text = `${path}: another server is listening there; stop it first or choose another path`;
+    throw Object.assign(new Error(text), { code: 'EADDRINUSE' }); // as for a TCP port
   }
 }
 

@@ -11,7 +11,8 @@ const NO_INPUT = {} as InputStream;
 function requestWith(pairs: Pairs, mount = '/app'): HttpRequest {
   const params = variablesOf(pairs);
   const signal = new AbortController().signal;
-  const incoming = { id: 1, role: 1, params, stdin: NO_INPUT, data: NO_INPUT, aborted: false, signal };
+  const onAbort = (): void => {};
+  const incoming = { id: 1, role: 1, params, stdin: NO_INPUT, data: NO_INPUT, aborted: false, signal, onAbort };
   return new HttpRequest({ ...incoming, contentLength: contentLength(params) }, mount, {});
 }
 

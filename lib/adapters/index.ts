@@ -1,0 +1,19 @@
+// adapters/: run what others wrote. Node listeners and web-standard handlers as handlers of an Application.
+
+export { adapt } from './adapt.ts';
+export {
+  fromFetch,
+  type FetchContext,
+  type FetchHandler,
+  type FetchObject,
+  type FetchOptions,
+  type ServedRequest,
+} from './fetch/index.ts';
+export {
+  fromNode,
+  fromServer,
+  type NodeListener,
+  type RequestServer,
+  takeOverListen,
+  type TakenOver,
+} from './node/index.ts';

@@ -1,0 +1,89 @@
+// An http.IncomingMessage for a request that came by FastCGI.
+
+import { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { HttpRequest } from '../../app/index.ts';
+import type { RequestSocket } from './request-socket.ts';
+
+/** Header names are as HTTP/2 has them, in lower case: CGI does not keep how they were written. */
+export function incomingMessage(request: HttpRequest, socket: RequestSocket, url: string): IncomingMessage {
+  const message = new IncomingMessage(socket as unknown as Socket);
+  message.method = request.method;
+  message.url = url;
+  message.httpVersionMajor = 1;
+  message.httpVersionMinor = 1; // the web server's client may speak another one: keep-alive and chunks are the web server's business
+  message.httpVersion = '1.1';
+  const lines: string[] = [];
+  for (const [name, value] of request.headers) lines.push(name, value);
+  (message as unknown as Parsed)._addHeaderLines(lines, lines.length); // `headers` is made of them when it is asked for
+  return message;
+}
+
+/** What Node's parser calls. */
+interface Parsed {
+  _addHeaderLines(lines: string[], count: number): void;
+}
+
+/** Hands the body of a request to its message, as fast as that is read. */
+export class BodyPump {
+  readonly #request: HttpRequest;
+  readonly #message: IncomingMessage;
+  readonly #socket: RequestSocket;
+  #begun = false;
+  #running = false;
+
+  constructor(request: HttpRequest, message: IncomingMessage, socket: RequestSocket) {
+    this.#request = request;
+    this.#message = message;
+    this.#socket = socket;
+  }
+
+  /** The message has room. */
+  wanted(): void {
+    if (this.#running || this.#message.complete || this.#message.destroyed) return;
+    this.#begun = true;
+    this.#running = true;
+    void this.#run();
+  }
+
+  /** Whether somebody is at the body. Pipes and iterators have a listener, too; `resume()` alone throws it away. */
+  get reading(): boolean {
+    return !this.#message.complete && !this.#message.destroyed && this.#isHeard();
+  }
+
+  /** A body that nobody wants ends here. One that somebody has begun to read does not: part of a body is no body. */
+  drop(): void {
+    const message = this.#message;
+    if (message.complete || message.destroyed) return;
+    if (this.#begun && (this.#isHeard() || message.readableFlowing !== true)) return;
+    message.complete = true;
+    message.push(null);
+    message.resume();
+  }
+
+  #isHeard(): boolean {
+    return this.#message.listenerCount('data') + this.#message.listenerCount('readable') > 0;
+  }
+
+  async #run(): Promise<void> {
+    const message = this.#message;
+    try {
+      for (;;) {
+        const piece = await this.#request.body.read();
+        if (message.destroyed || message.complete) return;
+        if (piece === undefined) {
+          message.complete = true;
+          message.push(null);
+          return;
+        }
+        this.#socket.bytesRead += piece.length;
+        this.#socket.touch();
+        if (!message.push(piece)) return;
+      }
+    } catch (error) {
+      if (!this.#socket.destroyed) message.destroy(error as Error); // cut, or too late: else it is told that by its socket
+    } finally {
+      this.#running = false;
+    }
+  }
+}

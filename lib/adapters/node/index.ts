@@ -1,0 +1,5 @@
+// node/: what was written for http.createServer.
+
+export { fromNode, type NodeListener } from './from-node.ts';
+export { fromServer, type RequestServer } from './from-server.ts';
+export { takeOverListen, type TakenOver } from './take-over-listen.ts';

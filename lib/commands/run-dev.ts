@@ -1,0 +1,131 @@
+// What `postfork dev` does: a worker that is reloaded on changes, and the gateway before it, until an OS signal ends it.
+
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Gateway, Problem } from '../gateway/index.ts';
+import { findNative, type WorkerSettings } from '../prefork/index.ts';
+import { openListeningSocket, parseListener } from '../server/index.ts';
+import { DevWatch, packageFolder } from './dev-watch.ts';
+import { DevWorkers } from './dev-workers.ts';
+import { EndingSignals } from './ending-signals.ts';
+import { showAccess, showLine } from './run-gateway.ts';
+import type { ApplicationSettings } from './worker-process.ts';
+
+export interface DevFlags {
+  run: boolean;
+  port: number;
+  host: string;
+  mount?: string;
+  watch?: string[];
+  timeout: number;
+  bootTimeout: number;
+}
+
+const WORKER = fileURLToPath(new URL('../worker.js', import.meta.url));
+const DEVELOPMENT = new URL('./dev-application.js', import.meta.url).href;
+const MAX_SUSPECTS = 16;
+const STOP_TIMEOUT = 500; // ms for what runs to end
+
+/** Resolves when it is ended, and nothing of it is left. Rejects where it cannot listen, or there is no such module. */
+export async function runDev(file: string, flags: DevFlags): Promise<void> {
+  if (!existsSync(file)) throw new Error(`there is no file ${resolve(file)}`);
+  process.title = `postfork: dev ${basename(file)}`;
+  const signals = new EndingSignals(); // before there is anything to clean up
+  const folder = mkdtempSync(join(tmpdir(), 'postfork-dev-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  try {
+    await develop(file, flags, folder, signals);
+  } finally {
+    remove();
+    process.off('exit', remove);
+    signals.close();
+  }
+}
+
+async function develop(file: string, flags: DevFlags, folder: string, signals: EndingSignals): Promise<void> {
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  const socket = await openListeningSocket(parseListener(`unix:${join(folder, 'app.sock')}?mode=600`));
+  const watch = new DevWatch({ onChange: (path) => workers.renew(path), onTrouble: say });
+  const workers = new DevWorkers({
+    program: {
+      file: WORKER,
+      execArgv: process.execArgv,
+      settings: settingsOf(flags.run ? file : entryOf(file, folder), file, flags),
+      listener: socket.fd,
+    },
+    bootTimeout: flags.bootTimeout,
+    suspects: () => [resolve(file), ...watch.newest(MAX_SUSPECTS)],
+    say,
+  });
+  const gateway = new Gateway({
+    to: socket.at,
+    timeout: flags.timeout,
+    keepConn: false, // a kept connection may lead to the code before
+    before: async () => problemOf(await workers.problem()),
+    onAccess: showAccess,
+    onLog: showLine,
+  });
+  try {
+    await socket.publish();
+    const { url } = await gateway.listen(flags);
+    process.stdout.write(`${url}${(flags.mount ?? '').replace(/^\//, '')} is ${file} (Ctrl-C ends it)\n`);
+    watch.add(packageFolder(file));
+    for (const path of flags.watch ?? []) watch.add(resolve(path), true);
+    workers.renew();
+    await new Promise<void>((end) => {
+      let ending = false;
+      signals.handOnTo(() => {
+        if (ending) process.exit(1);
+        ending = true;
+        end();
+      });
+    });
+  } finally {
+    watch.close();
+    await socket.remove();
+    await Promise.all([gateway.close({ timeout: STOP_TIMEOUT }), workers.stop(STOP_TIMEOUT)]);
+  }
+}
+
+/** In development, a module that puts a page for errors into the application. */
+function entryOf(file: string, folder: string): string {
+  if ((process.env['NODE_ENV'] || 'development') !== 'development') return file;
+  const entry = join(folder, 'application.mjs');
+  const path = JSON.stringify(resolve(file));
+  writeFileSync(
+    entry,
+    `import { developmentApplication } from '${DEVELOPMENT}';\nexport default await developmentApplication(${path});\n`,
+  );
+  return entry;
+}
+
+function settingsOf(entry: string, file: string, { mount, run }: DevFlags): WorkerSettings {
+  const application: ApplicationSettings = {
+    file: entry,
+    ...(run && { run: [] }),
+    logLevel: 'warn',
+    ...(mount !== undefined && { mount }),
+    serve: { multiplex: true, workers: 1 },
+  };
+  return {
+    title: basename(file),
+    handOver: findNative() !== undefined,
+    maxRequests: 0,
+    maxRequestsStrict: false,
+    maxRequestsJitter: 0,
+    stopTimeout: STOP_TIMEOUT,
+    forkGuard: 'off',
+    program: application,
+  };
+}
+
+function problemOf(text: string | undefined): Problem | undefined {
+  if (text === undefined) return undefined;
+  return new Problem(500, 'The application does not load.', {
+    advice: ['It is tried again when one of its files changes; then load this page again.'],
+    detail: text,
+  });
+}

@@ -1,0 +1,164 @@
+// createServer(): http.createServer's place in a program, with FastCGI where HTTP was.
+
+import { EventEmitter } from 'node:events';
+import type { AddressInfo, ListenOptions } from 'node:net';
+import { fromServer, type NodeListener } from './adapters/index.ts';
+import { Application } from './app/index.ts';
+import { serve, type ServeOptions, type Serving } from './serve.ts';
+
+export type NodeServerOptions = Omit<ServeOptions, 'listen' | 'workers' | 'first'>;
+
+const CLOSING_TIMEOUT = 0x7fffffff; // ms: as http.Server's, close() waits for what runs
+
+/**
+ * A FastCGI server with the face of an http.Server. Events: `request`, `listening`, `close`, `error`. What a web server does
+ * by itself has no event here: `connection`, `clientError`, `checkContinue`, `upgrade`.
+ */
+export class NodeServer extends EventEmitter {
+  /** The application that answers: add layers to it, or hear its signals. */
+  readonly application: Application;
+  // As of an http.Server; deadlines are the options of `serve`.
+  timeout = 0;
+  requestTimeout = 0;
+  headersTimeout = 0;
+  keepAliveTimeout = 0;
+  maxHeadersCount: number | null = null;
+  maxRequestsPerSocket = 0;
+  readonly #options: NodeServerOptions;
+  #serving: Serving | undefined;
+  #starting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: NodeServerOptions = {}, listener?: NodeListener) {
+    super();
+    this.#options = options;
+    if (listener !== undefined) this.on('request', listener);
+    this.application = new Application().fallback(fromServer(this));
+  }
+
+  get listening(): boolean {
+    return this.#serving !== undefined && this.#closing === undefined;
+  }
+
+  /**
+   * Listen by FastCGI: `listen(9000)`, `listen(9000, '127.0.0.1')`, `listen('/run/app.sock')`, `listen({ port, host })`,
+   * `listen({ path })`, or in Postfork's words, `listen('unix:/run/app.sock?mode=660')`, `listen('fd:0')`; with nothing, on the socket that
+   * this process was started with. The last argument may be a listener for `listening`. Where it cannot listen it emits `error`.
+   * Throws ERR_SERVER_ALREADY_LISTEN until it is closed.
+   */
+  listen(...args: unknown[]): this {
+    const callback = args.findLast((arg) => typeof arg === 'function') as (() => void) | undefined;
+    if (this.#starting !== undefined) {
+      throw withCode('ERR_SERVER_ALREADY_LISTEN', 'Listen method has been called more than once without closing.');
+    }
+    if (callback !== undefined) this.once('listening', callback);
+    this.#starting = this.#start(placeOf(args.filter((arg) => typeof arg !== 'function')));
+    return this;
+  }
+
+  /** As net.Server has it: an AddressInfo, or the path of a unix socket; null while it does not listen. */
+  address(): AddressInfo | string | null {
+    if (!this.listening || this.#serving === undefined) return null;
+    const path = /^unix:([^?]+)/.exec(this.#serving.at)?.[1]; // its socket was bound under another name, and renamed
+    return path ?? this.#serving.server.address();
+  }
+
+  /**
+   * Stop accepting, and serve what runs to its end. `callback` is called at the end of it, with ERR_SERVER_NOT_RUNNING where it did
+   * not listen.
+   */
+  close(callback?: (error?: Error) => void): this {
+    const runs = this.#starting !== undefined;
+    if (callback !== undefined) {
+      this.once('close', () =>
+        runs ? callback() : callback(withCode('ERR_SERVER_NOT_RUNNING', 'Server is not running.')),
+      );
+    }
+    if (runs) this.#closing ??= this.#close();
+    else process.nextTick(() => this.emit('close'));
+    return this;
+  }
+
+  /** Give up what runs, now. A server that is not being closed is closed by it. */
+  closeAllConnections(): void {
+    if (this.#serving === undefined) return;
+    this.#closing ??= this.#close();
+    void this.#serving.close({ timeout: 0 });
+  }
+
+  /** Kept connections of web servers: they are closed by `close`. */
+  closeIdleConnections(): void {}
+
+  getConnections(callback: (error: Error | null, count: number) => void): this {
+    process.nextTick(callback, null, this.#serving?.server.connections ?? 0);
+    return this;
+  }
+
+  /** Without a listener for `timeout`, the request's connection is closed. ms; 0: never. */
+  setTimeout(ms?: number | (() => void), listener?: () => void): this {
+    this.timeout = typeof ms === 'number' ? ms : 0;
+    const heard = typeof ms === 'function' ? ms : listener;
+    if (heard !== undefined) this.on('timeout', heard);
+    return this;
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#starting !== undefined) await (this.#closing ??= this.#close());
+  }
+
+  async #start(listen: string | undefined): Promise<void> {
+    try {
+      this.#serving = await serve(this.application, { ...this.#options, ...(listen !== undefined && { listen }) });
+    } catch (error) {
+      this.#starting = undefined;
+      const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+      if (code !== undefined) Object.assign(error as Error, { code });
+      process.nextTick(() => this.emit('error', error)); // uncaught where nobody listens to it
+      return;
+    }
+    this.emit('listening');
+  }
+
+  async #close(): Promise<void> {
+    await this.#starting;
+    await this.#serving?.close({ timeout: CLOSING_TIMEOUT });
+    this.#serving = undefined;
+    this.#starting = undefined;
+    this.#closing = undefined;
+    this.emit('close');
+  }
+}
+
+/** `createServer(listener)`, `createServer(options, listener)`: as http.createServer. */
+export function createServer(options?: NodeServerOptions | NodeListener, listener?: NodeListener): NodeServer {
+  return typeof options === 'function' ? new NodeServer({}, options) : new NodeServer(options, listener);
+}
+
+/** The forms of net.Server.listen, in the words of `serve`. */
+function placeOf([first, second]: readonly unknown[]): string | undefined {
+  if (first === undefined || first === null) return undefined;
+  if (typeof first === 'object') {
+    const { path, port, host } = first as ListenOptions;
+    return path === undefined ? tcp(port ?? 0, host) : `unix:${path}`;
+  }
+  const text = String(first as string | number);
+  if (/^\d+$/.test(text)) return tcp(Number(text), second);
+  return /^(?:unix:|tcp:|fd:|systemd$)/.test(text) ? text : `unix:${text}`;
+}
+
+function tcp(port: number, host: unknown): string {
+  const name = typeof host === 'string' && host !== '' ? host : '127.0.0.1'; // FastCGI is for the web server beside it
+  return `tcp:${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
+function withCode(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}

@@ -1,0 +1,231 @@
+// `postfork dev` as a process: its page, its reloads, its end.
+
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { begin, send } from '../support/http.ts';
+import type { ProcessOptions, SpecProcess } from '../support/process.ts';
+import { commands, familyOf, isAlive, until } from './served.ts';
+import { applicationText } from './programs.ts';
+
+const all = commands();
+
+interface Dev {
+  readonly process: SpecProcess;
+  readonly port: number;
+  readonly url: string;
+  /** The text of the answer, with its status where that is not 200. */
+  readonly ask: (target: string, accept?: string) => Promise<string>;
+}
+
+/** A folder of its own, with these files. Applications are named app.*: their texts are put into a module. */
+function project(files: Readonly<Record<string, string>>): {
+  path: string;
+  write: (name: string, text: string) => void;
+} {
+  const path = all.name('');
+  const write = (name: string, text: string): void => writeFileSync(join(path, name), text);
+  mkdirSync(path);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(path, name, '..'), { recursive: true });
+    write(name, /^app\.\w+$/.test(name) ? applicationText(text) : text);
+  }
+  return { path, write };
+}
+
+async function develop(cwd: string, args: string[] = ['app.mjs'], options: ProcessOptions = {}): Promise<Dev> {
+  const environ = { TMPDIR: all.folder, NODE_ENV: '', ...options.environ };
+  const process = all.start(['dev', ...args, '--port', '0'], { ...options, cwd, environ });
+  const [, url = '', port] = await process.says(/^(http:\/\/127\.0\.0\.1:(\d+)\/\S*) is /m, 'stdout');
+  const ask = async (target: string, accept = '*/*'): Promise<string> => {
+    const { status, body } = await send(Number(port), { path: target, headers: { Accept: accept } });
+    return status === 200 ? body.toString() : `${status}\n${body.toString()}`;
+  };
+  return { process, port: Number(port), url, ask };
+}
+
+const WORD = `const { word } = await import('./word.mjs'); app.get('/word', () => word);`;
+
+test('serves at the URL that it says', async () => {
+  const { path } = project({ 'app.mjs': "console.log('loaded'); console.error('with a warning');" });
+  const { process, ask, url } = await develop(path);
+  expect(url).toMatch(/\/$/);
+  expect(await ask('/pid')).toMatch(/^\d+$/);
+  await process.says(/^loaded$/m, 'stdout');
+  await process.says(/^with a warning$/m);
+  await process.says(/^\d\d:\d\d:\d\d GET \/pid 200 .* B$/m, 'stdout');
+});
+
+test('TypeScript, and below a path', async () => {
+  const { path } = project({ 'app.ts': "const text: string = 'typed'; app.get('/', () => text);" });
+  const { ask, url } = await develop(path, ['app.ts', '--mount', '/app']);
+  expect(url).toMatch(/\/app$/);
+  expect(await ask('/app')).toBe('typed');
+});
+
+test('a program that listens by itself', async () => {
+  const program = (word: string): string =>
+    `import { createServer } from 'node:http'; createServer((_, res) => res.end('${word}')).listen(8080);`;
+  const { path, write } = project({ 'server.mjs': program('one') });
+  const { ask } = await develop(path, ['--run', 'server.mjs']);
+  expect(await ask('/')).toBe('one');
+  write('server.mjs', program('two'));
+  await until('the answer is two', async () => (await ask('/')) === 'two');
+});
+
+describe('a change', () => {
+  test('of a module that is imported is in the next answer', async () => {
+    const { path, write } = project({ 'app.mjs': WORD, 'word.mjs': "export const word = 'zero';" });
+    const { process, ask } = await develop(path);
+    expect(await ask('/word')).toBe('zero');
+    for (const word of ['one', 'two', 'three']) {
+      const before = process.stderr.length;
+      write('word.mjs', `export const word = '${word}';`);
+      await until(`the answer is ${word}`, async () => (await ask('/word')) === word);
+      expect(process.stderr.slice(before)).toMatch(/reloaded in \d+ ms: word\.mjs/);
+    }
+  });
+
+  test('is seen in the whole package, in new folders too, and nowhere in node_modules', async () => {
+    const { path, write } = project({
+      'package.json': '{ "type": "module" }',
+      'src/main.mjs': "export default async () => (await import('../config/now.mjs')).default;",
+      'config/now.mjs': "export default 'old';",
+      'node_modules/x/index.js': '',
+      '.cache/x.js': '',
+    });
+    const { process, ask } = await develop(path, ['src/main.mjs']);
+    expect(await ask('/')).toBe('old');
+    write('node_modules/x/index.js', '//');
+    write('.cache/x.js', '//');
+    write('notes.txt', '');
+    write('config/now.mjs', "export default 'new';");
+    await until('the answer is new', async () => (await ask('/')) === 'new');
+    mkdirSync(join(path, 'more'));
+    write('more/later.mjs', '');
+    await process.says(/reloaded in \d+ ms: (?:more|later\.mjs)/);
+    rmSync(join(path, 'more'), { recursive: true });
+    expect(process.stderr.match(/reloaded.*/g)?.join()).not.toMatch(/index\.js|x\.js|notes/);
+  });
+
+  test('of any file counts in a folder of --watch', async () => {
+    const { path, write } = project({
+      'app/app.mjs': applicationText(
+        "const text = readFileSync('templates/page.txt', 'utf8'); app.get('/', () => text);",
+      ),
+      'app/package.json': '{}',
+      'templates/page.txt': 'old',
+    });
+    const { ask } = await develop(path, ['app/app.mjs', '--watch', 'templates']);
+    expect(await ask('/')).toBe('old');
+    write('templates/page.txt', 'new');
+    await until('the answer is new', async () => (await ask('/')) === 'new');
+  });
+
+  test('does not break off what runs, for a while', async () => {
+    const { path, write } = project({ 'app.mjs': WORD, 'word.mjs': "export const word = 'old';" });
+    const { process, port, ask } = await develop(path);
+    const go = all.name('.go');
+    const held = send(port, `/hold?until=${go}`);
+    await ask('/word');
+    write('word.mjs', "export const word = 'new';");
+    await process.says(/reloaded/);
+    writeFileSync(go, '');
+    expect(await held).toMatchObject({ status: 200, complete: true });
+  });
+});
+
+describe('what does not load', () => {
+  test('is every page, with its stack, and on the terminal, until it does', async () => {
+    const { path, write } = project({ 'app.mjs': WORD, 'word.mjs': "export const word = 'old';" });
+    const { process, ask } = await develop(path);
+    expect(await ask('/word')).toBe('old');
+    write('word.mjs', "\nthrow new Error('<broken>');");
+    await process.says(/the application does not load:\nError: <broken>\n\s+at .*word\.mjs:2:7/);
+    expect(await ask('/word', 'text/html')).toMatch(
+      /^500\n<!doctype html>[^]*<pre>Error: &lt;broken&gt;\n\s+at .*word\.mjs:2:7/,
+    );
+    expect(await ask('/anything')).toMatch(/^500\n[^]*The application does not load/);
+    write('word.mjs', "export const word = 'mended';");
+    await until('it is mended', async () => (await ask('/word')) === 'mended');
+  });
+
+  test('from the start, in an imported module, for its syntax: the line is shown', async () => {
+    const { path, write } = project({ 'app.mjs': WORD, 'word.mjs': 'export const word = ;' });
+    const { process, ask } = await develop(path);
+    expect(await ask('/')).toMatch(/^500\n[^]*word\.mjs:1\nexport const word = ;\n +\^\n\nSyntaxError: /);
+    await process.says(/word\.mjs:1\nexport const word = ;/);
+    write('word.mjs', "export const word = 'mended';");
+    await until('it is mended', async () => (await ask('/word')) === 'mended');
+  });
+
+  test('because it ends: its last words are shown', async () => {
+    const { path } = project({ 'app.mjs': "console.error('no DATABASE_URL'); process.exit(7);" });
+    const { ask } = await develop(path);
+    expect(await ask('/')).toMatch(/^500\n[^]*exit code 7\nno DATABASE_URL\n/);
+  });
+});
+
+describe('an error of a handler', () => {
+  const failing = "app.get('/fail', () => { throw new Error('it went wrong'); });";
+
+  test('is a page with its stack, and on the terminal', async () => {
+    const { path } = project({ 'app.mjs': failing });
+    const { process, ask } = await develop(path);
+    expect(await ask('/fail', 'text/html')).toMatch(
+      /^500\n<!doctype html>[^]*<pre>Error: it went wrong\n\s+at .*app\.mjs:/,
+    );
+    await process.says(
+      /a request failed: Error: it went wrong\n?.*app\.mjs|a request failed: Error: it went wrong\n\s+at /,
+    );
+  });
+
+  test('is the page that the application makes of it', async () => {
+    const own =
+      'app.use(async (request, next) => { const r = await next(request); if (r.error) r.body = "sorry"; r.headers.delete("Content-Length"); return r; });';
+    const { path } = project({ 'app.mjs': own + failing });
+    const { ask } = await develop(path);
+    expect(await ask('/fail')).toBe('500\nsorry');
+  });
+
+  test('shows nothing where NODE_ENV says that this is not development', async () => {
+    const { path } = project({ 'app.mjs': failing });
+    const { ask } = await develop(path, ['app.mjs'], { environ: { NODE_ENV: 'production' } });
+    expect(await ask('/fail', 'text/html')).toBe('500\n500 Internal Server Error\n');
+  });
+});
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  '%s ends all of it, what runs too, and leaves nothing',
+  async (signal) => {
+    const { path } = project({
+      'app.mjs':
+        "app.get('/endless', () => new HttpResponse((async function* () { yield 'a'; await new Promise(() => {}); })()));",
+    });
+    const temporary = all.name('');
+    mkdirSync(temporary);
+    const { process, port } = await develop(path, ['app.mjs'], { environ: { TMPDIR: temporary } });
+    const answer = await begin(port, '/endless');
+    expect(await answer.piece()).toBe('a');
+    const family = familyOf(process.pid);
+    expect(family.length).toBeGreaterThan(1);
+    expect(await process.stop(signal)).toEqual({ code: 0, signal: null });
+    expect(family.filter(isAlive)).toEqual([]);
+    expect(readdirSync(temporary)).toEqual([]);
+  },
+);
+
+test('a port that is taken is an error, and leaves nothing', async () => {
+  const { path } = project({ 'app.mjs': '' });
+  const { port } = await develop(path);
+  const { code, stderr } = await all.run(['dev', 'app.mjs', '--port', String(port)], { cwd: path });
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: `postfork: 127.0.0.1:${port} is in use by another program: give another port\n`,
+  });
+});
+
+test('a file that is not there is an error', async () => {
+  const { code, stderr } = await all.run(['dev', 'nowhere.mjs']);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^postfork: there is no file .*nowhere\.mjs$/m);
+});
