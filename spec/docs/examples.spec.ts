@@ -11,7 +11,7 @@ interface Page {
   blocks: string[];
 }
 
-const pages: Page[] = ['README.md', 'docs/application.md', 'docs/client.md', 'docs/signals.md'].map((name) => ({
+const pages: Page[] = ['README.md', 'docs/adapters.md', 'docs/application.md', 'docs/client.md', 'docs/signals.md'].map((name) => ({
   name,
   blocks: [...readFileSync(join(root, name), 'utf8').matchAll(/^```js\n([^]*?)^```$/gm)].map(
     ([, code]) => code as string,
