@@ -11,12 +11,14 @@ interface Page {
   blocks: string[];
 }
 
-const pages: Page[] = ['README.md', 'docs/adapters.md', 'docs/application.md', 'docs/client.md', 'docs/signals.md'].map((name) => ({
-  name,
-  blocks: [...readFileSync(join(root, name), 'utf8').matchAll(/^```js\n([^]*?)^```$/gm)].map(
-    ([, code]) => code as string,
-  ),
-}));
+const pages: Page[] = ['README.md', 'docs/adapters.md', 'docs/application.md', 'docs/client.md', 'docs/signals.md'].map(
+  (name) => ({
+    name,
+    blocks: [...readFileSync(join(root, name), 'utf8').matchAll(/^```js\n([^]*?)^```$/gm)].map(
+      ([, code]) => code as string,
+    ),
+  }),
+);
 
 /** Run a module that has this code in it; what it prints. Within the repository, so that `postfork` is this package. */
 function run(code: string): string {

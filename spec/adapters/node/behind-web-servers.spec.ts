@@ -1,8 +1,9 @@
-// The same application under Node's http and by FastCGI behind nginx: the same answers to generated requests.
+// The same application under Node's http, and by FastCGI behind nginx and our gateway: the same answers to generated requests.
 
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
+import { Gateway } from '../../../lib/gateway/index.ts';
 import { createServer } from '../../../lib/node-server.ts';
 import { type HttpAnswer, type HttpSent, send } from '../../support/http.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
@@ -22,7 +23,7 @@ type Answer = Pick<HttpAnswer, 'status' | 'headers' | 'complete'> & { body: stri
 
 interface Pair {
   /** What is to be the same of the two answers to a request. */
-  ask(sent: HttpSent): Promise<{ http: Answer; nginx: Answer }>;
+  ask(sent: HttpSent): Promise<{ http: Answer; nginx: Answer; gateway: Answer }>;
   stop(): Promise<void>;
 }
 
@@ -33,15 +34,22 @@ async function pair(name: string, listeners: readonly [RequestListener, RequestL
   const socket = folder.join(`${name}.sock`);
   await new Promise<void>((resolve, reject) => fastcgi.on('error', reject).listen(socket, resolve));
   const nginx: WebServer = await startNginx({ to: `unix:${socket}` });
+  const gateway = new Gateway({ to: `unix:${socket}` });
+  const front = await gateway.listen({ port: 0 });
   const { port } = http.address() as AddressInfo;
   return {
     async ask(sent) {
       const asked = { ...sent, headers: { Host: HOST, ...sent.headers } };
-      const [one, other] = await Promise.all([send(port, asked).catch(() => NO_ANSWER), send(nginx.port, asked)]);
-      return { http: comparable(one, one), nginx: comparable(other, one) };
+      const [one, other, third] = await Promise.all([
+        send(port, asked).catch(() => NO_ANSWER),
+        send(nginx.port, asked),
+        send(front.port, asked),
+      ]);
+      return { http: comparable(one, one), nginx: comparable(other, one), gateway: comparable(third, one) };
     },
     async stop() {
       await nginx.stop();
+      await gateway.close();
       http.closeAllConnections();
       http.close();
       fastcgi.closeAllConnections();
@@ -153,8 +161,8 @@ describe.each(FRAMEWORKS.map((framework) => [framework.name, framework] as const
   test('sees the same request', async () => {
     await fc.assert(
       fc.asyncProperty(request, async (sent) => {
-        const { http, nginx } = await both.ask(sent);
-        expect(nginx).toEqual(http);
+        const { http, ...others } = await both.ask(sent);
+        expect(others).toEqual({ nginx: http, gateway: http });
       }),
       { numRuns: RUNS },
     );
@@ -171,13 +179,13 @@ describe.each(FRAMEWORKS.map((framework) => [framework.name, framework] as const
           ...wanted,
           ends: ends === 'cut' && (!cuts || [204, 205, 304].includes(wanted.status)) ? 'well' : ends,
         };
-        const { http, nginx } = await both.ask({
+        const { http, ...others } = await both.ask({
           method,
           headers: { 'X-Answer': JSON.stringify(played), ...(gzip && { 'Accept-Encoding': 'gzip' }) },
         });
         fc.pre(played.ends !== 'cut' || http.status > 0); // the cut may have come before the head was under way
-        expect(nginx).toEqual(http);
-        expect(nginx.complete).toBe(played.ends !== 'cut');
+        expect(others).toEqual({ nginx: http, gateway: http });
+        expect(http.complete).toBe(played.ends !== 'cut');
       }),
       { numRuns: RUNS },
     );
@@ -246,9 +254,9 @@ describe('Express with what belongs to it', () => {
     ['a download', 200, { path: '/download' }],
     ['a session that is new', 200, { path: '/session', headers: { 'X-Id': 'one' } }],
   ])('%s: %i', async (_title, status, sent) => {
-    const { http, nginx } = await both.ask(typeof sent === 'function' ? sent() : sent);
-    expect(nginx).toEqual(http);
-    expect(nginx.status).toBe(status);
+    const { http, ...others } = await both.ask(typeof sent === 'function' ? sent() : sent);
+    expect(others).toEqual({ nginx: http, gateway: http });
+    expect(http.status).toBe(status);
   });
 
   test('a session', async () => {

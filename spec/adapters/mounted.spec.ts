@@ -1,0 +1,137 @@
+// What others wrote, mounted in an Application: its signals, layers and database connections surround them.
+
+import connect from 'connect';
+import express from 'express';
+import { fastify } from 'fastify';
+import { Hono } from 'hono';
+import { AutoRouter } from 'itty-router';
+import Koa from 'koa';
+import { adapt } from '../../lib/adapters/index.ts';
+import { Application, HttpError } from '../../lib/app/index.ts';
+import { configureDatabases, connections, db } from '../../lib/db/index.ts';
+import { got_request_exception, request_finished, request_started } from '../../lib/signals/index.ts';
+import { postgresServer } from '../support/postgres.ts';
+
+const postgres = postgresServer();
+const APPLICATION = 'mounted';
+
+beforeAll(() => {
+  configureDatabases({ default: { url: postgres.url(), applicationName: APPLICATION } });
+});
+afterAll(() => connections.closeAll());
+
+interface Seen {
+  /** The backend that answered, asked twice by the same request. */
+  backends: [number, number];
+  url: string;
+}
+
+async function look(url: string): Promise<Seen> {
+  const backend = async (): Promise<number> =>
+    (await db.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid as number;
+  return { backends: [await backend(), await backend()], url };
+}
+
+const boom = (): never => {
+  throw new Error('an error on purpose');
+};
+
+function withExpress(): unknown {
+  const app = express();
+  app.get('/look', async (request, response) => void response.json(await look(request.url)));
+  return app;
+}
+
+function withConnect(): unknown {
+  const app = connect();
+  app.use('/look', (request, response) => {
+    void look(request.originalUrl ?? '').then((seen) => response.end(JSON.stringify(seen)));
+  });
+  return app;
+}
+
+function withKoa(): unknown {
+  const app = new Koa();
+  app.use(async (context) => {
+    context.body = await look(context.url);
+  });
+  return app;
+}
+
+function withFastify(): unknown {
+  const app = fastify();
+  app.get('/look', async (request) => look(request.url));
+  return app;
+}
+
+const path = (url: string): string => new URL(url).pathname + new URL(url).search;
+
+const KINDS: readonly (readonly [name: string, make: () => unknown])[] = [
+  ['express', withExpress],
+  ['connect', withConnect],
+  ['koa', withKoa],
+  ['fastify', withFastify],
+  ['hono', () => new Hono().get('/look', async (context) => context.json(await look(path(context.req.url))))],
+  ['itty-router', () => AutoRouter().get('/look', async ({ url }: { url: string }) => look(path(url)))],
+  [
+    'a listener',
+    () => (_request: unknown, response: { end(text: string): void }) => {
+      void look('/look?a=1').then((seen) => response.end(JSON.stringify(seen)));
+    },
+  ],
+  ['a handler', () => async () => look('/look?a=1')],
+];
+
+describe.each(KINDS)('%s', (_name, make) => {
+  const said: string[] = [];
+  const app = new Application();
+  app.use(async (request, next) => {
+    if (request.query.has('forbidden')) throw new HttpError(403);
+    const response = await next(request);
+    response.headers.set('X-Layer', request.path);
+    return response;
+  });
+  app.mount('/below', adapt(make()));
+  beforeAll(() => {
+    request_started.connect(() => said.push('started'), { sender: app });
+    request_finished.connect(() => said.push('finished'), { sender: app });
+  });
+  beforeEach(() => void said.splice(0));
+
+  test('has the signals, the layers and a connection of its request', async () => {
+    const answer = await app.inject('/below/look?a=1');
+    expect(answer.status).toBe(200);
+    expect(said).toEqual(['started', 'finished']);
+    expect(answer.header('X-Layer')).toBe('/below/look');
+    const { backends, url } = answer.json() as Seen;
+    expect(url).toBe('/look?a=1');
+    expect(backends[0]).toBe(backends[1]);
+    await postgres.until(
+      'it is closed',
+      async () => (await postgres.backends({ applicationName: APPLICATION })).length === 0,
+    );
+  });
+
+  test('two requests at a time have two connections', async () => {
+    const answers = await Promise.all(['/below/look?a=1', '/below/look?a=1'].map((target) => app.inject(target)));
+    const [one, other] = answers.map((answer) => (answer.json() as Seen).backends[0]);
+    expect(one).not.toBe(other);
+    expect(said.toSorted()).toEqual(['finished', 'finished', 'started', 'started']);
+  });
+
+  test('a layer may keep a request from it', async () => {
+    expect((await app.inject('/below/look?forbidden')).status).toBe(403);
+    expect(said).toEqual(['started', 'finished']);
+  });
+});
+
+test('an error of a listener is an error of the request', async () => {
+  const app = new Application().mount(
+    '/below',
+    adapt((_request: unknown, _response: unknown) => boom()),
+  );
+  const errors: unknown[] = [];
+  got_request_exception.connect(({ error }) => errors.push((error as Error).message), { sender: app });
+  expect((await app.inject('/below')).status).toBe(500);
+  expect(errors).toEqual(['an error on purpose']);
+});
