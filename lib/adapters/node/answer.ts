@@ -164,7 +164,7 @@ export class ListenerAnswer {
 
 function responseOf({ status, fields }: ResponseHead, body: HttpResponse['body']): HttpResponse {
   const response = new HttpResponse(body, { status });
-  for (const text of fields) response.headers.fields.push(text);
+  for (let at = 0; at < fields.length; at += 2) response.headers.append(fields[at] as string, fields[at + 1] as string);
   response.typed = false; // a type that the listener has not set is not made up
   return response;
 }

@@ -1,10 +1,8 @@
 // The head that http.ServerResponse writes, as status and fields. Pure.
 
-import { isHopByHop } from '../../cgi/index.ts';
-
 export interface ResponseHead {
   readonly status: number;
-  /** Names and values in turn, without what is the web server's own business. Node has checked them. */
+  /** Names and values in turn. */
   readonly fields: readonly string[];
   /** Whether the body behind it is in chunks (RFC 9112, 7.1): the listener has set Transfer-Encoding by itself. */
   readonly chunked: boolean;
@@ -31,7 +29,7 @@ export function parseHead(text: string): ResponseHead {
     const name = text.slice(from, colon);
     const value = text.slice(colon + 1, end).trim();
     if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') chunked = /\bchunked\b/i.test(value);
-    else if (!isHopByHop(name)) {
+    else {
       hasLength ||= name.length === 14 && name.toLowerCase() === 'content-length';
       fields.push(name, value);
     }
