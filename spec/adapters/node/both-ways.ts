@@ -80,7 +80,10 @@ export async function bothWays(listener: ScenicListener, sent: Sent): Promise<{ 
   // What is written in one turn of the event loop goes out whole, with its length.
   const hasLength = http.headers.some((field) => /^content-length:/i.test(field));
   const headers = postfork.headers.filter((field) => hasLength || !/^content-length:/i.test(field));
-  return { http, postfork: { ...postfork, headers } };
+  // Of an answer that is cut, how much has come by then is up to the machine.
+  const length = http.cut && postfork.cut ? Math.min(http.body.length, postfork.body.length) : Infinity;
+  const shortened = (outcome: Outcome): Outcome => ({ ...outcome, body: outcome.body.slice(0, length) });
+  return { http: shortened(http), postfork: shortened({ ...postfork, headers }) };
 }
 
 /** Under http.createServer, on a connection for this one request. */
