@@ -54,14 +54,6 @@ const CASES: readonly Case[] = [
     }),
   ],
   [
-    'cork, never uncorked',
-    watched((_req, res) => {
-      res.cork();
-      res.write('a');
-      setImmediate(() => res.end('c'));
-    }),
-  ],
-  [
     'writes of bytes',
     watched((_req, res) => {
       res.write(Buffer.from([0, 255, 128]));
