@@ -3,6 +3,7 @@
 
 import { pbkdf2Sync } from 'node:crypto';
 import { writeSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
@@ -15,34 +16,50 @@ function handleRequest() {
 }
 
 function recurse(depth) {
-  if (depth === 0) spinForEver();
+  if (depth === 0) {
+    block();
+    spinForEver();
+  }
   recurse(depth - 1);
 }
 
-/** Says that it is ready at once, not some turns of the event loop later: the next thing that it does is the step. */
+/** Says that it is ready at once, not some turns of the event loop later. */
 const ready = () => writeSync(1, 'ready\n');
+
+const blocking = new Int32Array(new SharedArrayBuffer(4));
+
+/** Has a thread say so: this one is in no call any more that a look at its stack could find. */
+function block() {
+  Atomics.store(blocking, 0, 1);
+  Atomics.notify(blocking, 0);
+}
+
+const TELL = `
+  Atomics.wait(require('node:worker_threads').workerData, 0, 0);
+  require('node:fs').writeSync(1, 'ready\\n');
+  Atomics.wait(require('node:worker_threads').workerData, 0, 1); // its end would be an event of the main thread
+`;
 
 const states = {
   loop() {
-    ready();
+    block();
     handleRequest();
   },
 
   deep() {
-    ready();
     recurse(500);
   },
 
   /** In native code for half an hour: no system call, which the OS signal would interrupt. */
   native() {
     pbkdf2Sync('password', 'salt', 1, 64, 'sha512'); // its JavaScript is compiled
-    ready();
+    block();
     pbkdf2Sync('password', 'salt', 2 ** 31 - 1, 64, 'sha512');
   },
 
   /** Native code too, but one that V8 can wake. */
   waiting() {
-    ready();
+    block();
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   },
 
@@ -62,6 +79,9 @@ const states = {
   },
 };
 
+const state = process.argv[2];
+if (['loop', 'deep', 'native', 'waiting'].includes(state)) new Worker(TELL, { eval: true, workerData: blocking });
+
 setImmediate(function begin() {
-  states[process.argv[2]]();
+  states[state]();
 });

@@ -86,8 +86,8 @@ describe('the stack of a blocked worker', () => {
     const worker = await start('loop');
     const stack = await blockedStack({ ...worker, timeout: LONG });
     const [spin, handle, ...callers] = stack?.split('\n') ?? [];
-    expect(spin).toMatch(/^ {4}at spinForEver \(file:.*blocked-worker\.mjs:10:\d+\)$/);
-    expect(handle).toMatch(/^ {4}at handleRequest \(file:.*blocked-worker\.mjs:14:3\)$/);
+    expect(spin).toMatch(/^ {4}at spinForEver \(file:.*blocked-worker\.mjs:11:\d+\)$/);
+    expect(handle).toMatch(/^ {4}at handleRequest \(file:.*blocked-worker\.mjs:15:3\)$/);
     expect(callers.join('\n')).toMatch(
       /^ {4}at \w+ \(file:.*\)\n {4}at begin \(file:.*\)\n {4}at \w+ \(node:internal\/timers:\d+:\d+\)$/,
     );
