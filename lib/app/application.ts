@@ -89,7 +89,7 @@ export class Application {
   mount(prefix: string, application: Application | AppHandler): this {
     const path = mountPath(prefix);
     if (path === '') throw new TypeError('mount: give a path such as /admin');
-    const inner = application instanceof Application ? application : new Application().fallback(application);
+    const inner = application instanceof Application ? application : new Application().fallback(oneOfOurs(application));
     this.#mounts.push({ prefix: path, handle: (request) => inner.#inner(request) });
     this.#mounts.sort((a, b) => b.prefix.length - a.prefix.length);
     return this;
@@ -259,6 +259,15 @@ export class Application {
     if (response.unexpected) await got_request_exception.notify(request.application, { request, error });
     return response;
   }
+}
+
+/** Throws TypeError for what others wrote: `(req, res)`, an object with `fetch`. */
+function oneOfOurs(handler: AppHandler): AppHandler {
+  if (typeof handler === 'function' && handler.length <= 1 && !('handle' in handler) && !('fetch' in handler))
+    return handler;
+  throw new TypeError(
+    "mount: this is neither an Application nor a handler (request); of what others wrote one is made by adapt(), from 'postfork/node'",
+  );
 }
 
 async function below(request: HttpRequest, prefix: string, handle: Next): Promise<HttpResponse> {

@@ -125,6 +125,11 @@ describe.each(KINDS)('%s', (_name, make) => {
   });
 });
 
+test.each(KINDS.filter(([name]) => name !== 'a handler'))('%s is not taken without adapt()', (_name, make) => {
+  const app = new Application();
+  expect(() => app.mount('/below', make() as never)).toThrow(/one is made by adapt\(\), from 'postfork\/node'$/);
+});
+
 test('an error of a listener is an error of the request', async () => {
   const app = new Application().mount(
     '/below',
