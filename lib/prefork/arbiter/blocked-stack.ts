@@ -8,6 +8,10 @@ const LEAVING = 200;
 const MAX_FRAMES = 50;
 const MAX_MESSAGE = 64 * 1024 * 1024; // bytes: a pause tells every frame of a deep recursion, and its scopes
 
+// Node tells `process` that the inspector is on (`internalMessage`, NODE_DEBUG_ENABLED), in between of whatever runs. A look that
+// comes so early sees that.
+const ANNOUNCED = /^ {4}at emit \(node:events:/;
+
 // The whole line and no other host: what an application writes must not lead us elsewhere.
 const LISTENING = /^Debugger listening on (ws:\/\/127\.0\.0\.1:\d{1,5}\/[\da-f-]{36})\s*$/;
 
@@ -85,7 +89,11 @@ function pausedStack(socket: WebSocket, deadline: AbortSignal): Promise<string> 
       try {
         const { method, params } = JSON.parse(data.toString()) as Message;
         if (method === 'Debugger.scriptParsed') scripts.set(params.scriptId, params.url);
-        if (method === 'Debugger.paused') resolve(formatFrames(params.callFrames, scripts));
+        if (method === 'Debugger.resumed') socket.send('{"id":5,"method":"Debugger.pause"}');
+        if (method !== 'Debugger.paused') return;
+        const stack = formatFrames(params.callFrames, scripts);
+        if (!ANNOUNCED.test(stack)) return resolve(stack);
+        socket.send('{"id":4,"method":"Debugger.resume"}');
       } catch (error) {
         reject(error as Error); // no inspector
       }
@@ -129,6 +137,7 @@ function within<T>(
 
 type Message =
   | { method: 'Debugger.scriptParsed'; params: { scriptId: string; url: string } }
+  | { method: 'Debugger.resumed'; params: object }
   | { method: 'Debugger.paused'; params: { callFrames: CallFrame[] } }
   | { method?: undefined; params?: undefined };
 
