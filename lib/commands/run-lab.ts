@@ -7,8 +7,8 @@ import { pathToFileURL } from 'node:url';
 import {
   allHolds,
   brokeDown,
+  failed,
   type Cell,
-  type CellResult,
   DRIVERS,
   type Driver,
   matrix,
@@ -111,10 +111,6 @@ function onlyOne(cells: readonly Cell[]): Cell {
   throw new RangeError(
     `--keep is for one cell, and --only names ${cells.length}:\n${cells.map(({ id }) => `  ${id}`).join('\n')}`,
   );
-}
-
-function failed({ failures }: CellResult): number {
-  return Object.values(failures).reduce((sum, count) => sum + count, 0);
 }
 
 /** A line for each cell that is done; on a terminal also for the one that runs. */

@@ -1,6 +1,6 @@
 // lab/: what is tried for real. The thread's setup with its faults and fixes, and throw-away servers for it and for others.
 
-export { allHolds, brokeDown, reportHtml, reportJson, reportText } from './report/index.ts';
+export { allHolds, brokeDown, failed, reportHtml, reportJson, reportText } from './report/index.ts';
 export type { Cell, CellResult, Driver, LabResult, WebServerName } from './result.ts';
 export { type Deployed, DRIVERS, Lab, type LabOptions, matrix, type Progress, runLab, select } from './run/index.ts';
 export {

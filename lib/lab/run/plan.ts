@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { buildNative } from '../../prefork/index.ts';
 import type { Cell } from '../result.ts';
+import { serverPath } from '../servers/index.ts';
 
 /** What the cells need. */
 export interface Means {
@@ -52,9 +53,8 @@ async function whyNoFork(): Promise<string | undefined> {
 }
 
 async function whyNoPgbouncer(): Promise<string | undefined> {
-  const PATH = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
   try {
-    await promisify(execFile)('pgbouncer', ['--version'], { env: { PATH } });
+    await promisify(execFile)('pgbouncer', ['--version'], { env: { PATH: serverPath() } });
     return undefined;
   } catch {
     return 'pgbouncer is not installed: scripts/setup --lab, or apt-get install pgbouncer';

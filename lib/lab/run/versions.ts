@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { serverPath } from '../servers/index.ts';
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
@@ -28,7 +29,9 @@ function versionOf(file: string): string {
 }
 
 async function says(program: string, args: string[], version: RegExp): Promise<string | undefined> {
-  const PATH = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
-  const { stdout, stderr } = await run(program, args, { env: { PATH } }).catch(() => ({ stdout: '', stderr: '' }));
+  const { stdout, stderr } = await run(program, args, { env: { PATH: serverPath() } }).catch(() => ({
+    stdout: '',
+    stderr: '',
+  }));
   return version.exec(stdout + stderr)?.[1];
 }

@@ -3,6 +3,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { basename } from 'node:path';
 import type { Keeper } from './keeper.ts';
+import { serverPath } from './server-path.ts';
 import type { ServerUser } from './server-user.ts';
 
 const LOG_BOUND = 256 * 1024; // characters
@@ -49,7 +50,7 @@ export class ServerProcess {
     const child = spawn(program, args, {
       cwd: folder,
       env: {
-        PATH: `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`,
+        PATH: serverPath(),
         LC_ALL: 'C',
         ...environment,
       },
