@@ -6,7 +6,7 @@ import { siteRequest } from '../../lib/lab/index.ts';
 import type { LabResult } from '../../lib/lab/result.ts';
 import { send } from '../support/http.ts';
 import type { SpecProcess } from '../support/process.ts';
-import { isRunning, until } from '../support/processes.ts';
+import { commandLine, isRunning, until } from '../support/processes.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { ask } from './owner.ts';
 import { descendants, labCommand } from './lab-command.ts';
@@ -89,7 +89,7 @@ test(
   'SIGINT while a request hangs does not wait for its answer',
   async () => {
     const { command, pids } = await middle('--only', 'fork/none/w4/m0');
-    const workers = pids.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('postfork: worker'));
+    const workers = pids.filter((pid) => commandLine(pid).startsWith('postfork: worker'));
     expect(workers).toHaveLength(4);
     for (const pid of workers) process.kill(pid, 'SIGSTOP');
     command.signal('SIGINT'); // an answer would be waited for for 5 times 60 s

@@ -37,6 +37,15 @@ export function processState(pid: number): ProcessState | undefined {
   };
 }
 
+/** What it was started as, or calls itself by now. Empty where there is no such process any more. */
+export function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
 /** What runs of a process group. */
 export function processGroup(group: number): ProcessState[] {
   return allOf(group).filter(({ pid }) => isRunning(pid));
