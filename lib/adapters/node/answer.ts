@@ -76,7 +76,12 @@ export class ListenerAnswer {
   /** Everything has been written. */
   end(): void {
     this.#ended = true;
-    if (this.#streaming) return this.#serve();
+    if (this.#streaming) this.#serve();
+    else if (this.#done === undefined) this.#finish();
+    else process.nextTick(() => this.#finish()); // 'finish' comes of it, and others may have yet to hear of 'prefinish'
+  }
+
+  #finish(): void {
     while (this.#done !== undefined) this.#makeRoom(); // what is left has been written already
     if (this.#head === undefined || this.over) return;
     this.#complete = true;
