@@ -27,7 +27,7 @@ export function parseHead(text: string): ResponseHead {
     if (end <= from) break;
     const colon = text.indexOf(':', from);
     const name = text.slice(from, colon);
-    const value = text.slice(colon + 1, end).trim();
+    const value = trimmed(text, colon + 1, end);
     if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') chunked = /\bchunked\b/i.test(value);
     else {
       hasLength ||= name.length === 14 && name.toLowerCase() === 'content-length';
@@ -35,4 +35,17 @@ export function parseHead(text: string): ResponseHead {
     }
   }
   return { status: Number(status), fields, chunked, hasLength };
+}
+
+/** A field's value without what may stand around it (RFC 9110, 5.5): blanks and tabs. A byte A0 is part of it. */
+function trimmed(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
+  while (start < end && isBlank(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }

@@ -229,6 +229,16 @@ const CASES: readonly Case[] = [
     }),
   ],
   [
+    'values with blanks, tabs and no-break spaces around them',
+    watched((_req, res) => {
+      res.setHeader('X-Blanks', ' \t a b \t ');
+      res.setHeader('X-Nothing', ' \t ');
+      res.setHeader('X-No-Break', '\xa0a\xa0');
+      res.setHeader('X-Grave', 'à'); // in UTF-8, as text in one go has it, it ends with a byte A0
+      res.end('à');
+    }),
+  ],
+  [
     'bytes behind a latin1 header',
     watched((_req, res) => {
       res.setHeader('X-L', 'ä');
