@@ -16,10 +16,12 @@ import {
 import type { InputStream, Request } from '../server/index.ts';
 import { BackgroundWork } from './background-work.ts';
 import {
+  decodeText,
   limitInput,
   parseForm,
   parseJson,
   parseMultipart,
+  replayInput,
   requireForm,
   requireJson,
   type FormLimits,
@@ -226,10 +228,15 @@ export class HttpRequest {
     return this.#incoming.contentLength;
   }
 
-  /** The body piece by piece, up to `maxStreamBytes`; it can be read once, by this or by one of the methods below. */
+  /**
+   * The body piece by piece, up to `maxStreamBytes`. It can be read once; what `bytes` and those that use it have read
+   * comes again.
+   */
   get body(): InputStream {
-    if (this.maxStreamBytes === Infinity) return this.#incoming.stdin;
-    return (this.#body ??= limitInput(this.#incoming.stdin, this.maxStreamBytes));
+    if (this.#body !== undefined) return this.#body;
+    if (this.#bytes === undefined && this.maxStreamBytes === Infinity) return this.#incoming.stdin;
+    const input = this.#bytes === undefined ? this.#incoming.stdin : replayInput(this.#bytes);
+    return (this.#body = limitInput(input, this.maxStreamBytes));
   }
 
   /** The DATA stream of a request to a filter. */
@@ -248,7 +255,7 @@ export class HttpRequest {
 
   /** The body as UTF-8 text; other charsets that the platform knows are decoded by the Content-Type's word. */
   async text(): Promise<string> {
-    return decode(await this.bytes(), this.header('Content-Type'));
+    return decodeText(await this.bytes(), this.header('Content-Type'));
   }
 
   /** The body as JSON. Rejects with HttpError 400 where it is none, 415 for another Content-Type. */
@@ -296,17 +303,4 @@ export class HttpRequest {
 
 function latin1ToUtf8(text: string): string {
   return /[\x80-\xff]/.test(text) ? Buffer.from(text, 'latin1').toString() : text;
-}
-
-function decode(bytes: Buffer, contentType: string | undefined): string {
-  const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType ?? '')?.[1]?.toLowerCase();
-  if (charset === undefined || charset === 'utf-8' || charset === 'utf8') {
-    const text = bytes.toString();
-    return text.startsWith('\ufeff') ? text.slice(1) : text; // a byte order mark is not part of the text
-  }
-  try {
-    return new TextDecoder(charset).decode(bytes);
-  } catch (cause) {
-    throw new HttpError(415, `the charset ${charset} is not known`, { cause });
-  }
 }

@@ -7,7 +7,7 @@ import { Hono } from 'hono';
 import { AutoRouter } from 'itty-router';
 import Koa from 'koa';
 import { adapt } from '../../lib/adapters/index.ts';
-import { Application, HttpError } from '../../lib/app/index.ts';
+import { Application, HttpError, type HttpRequest } from '../../lib/app/index.ts';
 import { configureDatabases, connections, db } from '../../lib/db/index.ts';
 import { got_request_exception, request_finished, request_started } from '../../lib/signals/index.ts';
 import { postgresServer } from '../support/postgres.ts';
@@ -122,6 +122,32 @@ describe.each(KINDS)('%s', (_name, make) => {
   test('a layer may keep a request from it', async () => {
     expect((await app.inject('/below/look?forbidden')).status).toBe(403);
     expect(said).toEqual(['started', 'finished']);
+  });
+});
+
+describe('a body that a layer has read', () => {
+  const streamed = async (body: AsyncIterable<Buffer>): Promise<string> =>
+    (await body[Symbol.asyncIterator]().next()).value as string;
+  const echo = fastify();
+  echo.post('/echo', (request) => request.body);
+  test.each<[string, () => unknown]>([
+    ['express.json()', () => express().use(express.json(), (request, response) => void response.json(request.body))],
+    ['a pipe', () => connect().use((request, response) => void request.pipe(response))],
+    ['Koa', () => new Koa().use(async (context) => void (context.body = await streamed(context.req)))],
+    ['Fastify', () => echo],
+    ['Hono', () => new Hono().post('/echo', async (context) => context.json(await context.req.json()))],
+    ['a Request', () => ({ fetch: async (request: Request) => Response.json(await new Request(request).json()) })],
+    ['a handler', () => async (request: HttpRequest) => request.text()],
+  ])('is there for %s', async (_name, make) => {
+    const app = new Application();
+    app.use(async (request, next) => {
+      expect(await request.json()).toEqual({ sent: 'once' });
+      return next(request);
+    });
+    app.mount('/below', adapt(make()));
+    const headers = { 'Content-Type': 'application/json' };
+    const answer = await app.inject({ method: 'POST', target: '/below/echo', headers, body: '{"sent":"once"}' });
+    expect([answer.status, answer.text()]).toEqual([200, '{"sent":"once"}']);
   });
 });
 

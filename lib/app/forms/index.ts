@@ -1,6 +1,7 @@
 // forms/: JSON, URL-encoded and multipart bodies.
 
 export { parseForm, parseJson, requireForm, requireJson, type FormLimits } from './body-parsers.ts';
+export { decodeText } from './decode-text.ts';
 export { limitInput } from './limit-input.ts';
 export type { FormField, FormFile, FormPart } from './multipart-reader.ts';
 export {
@@ -10,3 +11,4 @@ export {
   type MultipartForm,
   type MultipartLimits,
 } from './multipart.ts';
+export { replayInput } from './replay-input.ts';
