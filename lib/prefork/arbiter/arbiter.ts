@@ -7,20 +7,18 @@ import type { Logger } from '../logger.ts';
 import { Respawn } from './respawn.ts';
 import { Scaler, type Scaling } from './scaling.ts';
 import { arbiterStatus, type ArbiterStatus } from './status.ts';
-import { Worker, type WorkerDeadlines } from './worker.ts';
+import { Watchdog, type WatchdogOptions } from './watchdog.ts';
+import { Worker } from './worker.ts';
 import type { Exit, WorkerProcess, WorkerSource } from './worker-source.ts';
 
-export interface ArbiterOptions extends WorkerDeadlines {
+export interface ArbiterOptions extends WatchdogOptions {
   scaling: Scaling;
   /** Where a generation's workers come from; called once for each, in the arbiter's working directory. */
   source: () => WorkerSource;
-  log: Logger;
   /** Workers leave as soon as they are worn, maybe hundreds in a second: their coming and going is logged as debug. */
   maxRequestsStrict?: boolean;
   /** A worker has begun: somebody must read what it writes. */
   onWorker: (process: WorkerProcess) => void;
-  /** The JavaScript stack of a worker whose event loop does not turn, where it can be had. */
-  stackOf?: (process: WorkerProcess) => Promise<string | undefined>;
   /** Calls back once when a client waits on the listening socket; only asked while there are no workers. */
   onWaiting?: (callback: () => void) => void;
 }
@@ -34,7 +32,6 @@ export class BootError extends Error {
 }
 
 const TICK = 250; // ms
-const NAP = 1000; // ms that a tick may be late; more is a process that was stopped
 const AT_ONCE = Math.max(2, availableParallelism()); // workers that boot at the same time
 
 export class Arbiter {
@@ -42,6 +39,7 @@ export class Arbiter {
   readonly #log: Logger;
   readonly #scaler: Scaler;
   readonly #respawn: Respawn = new Respawn();
+  readonly #watchdog: Watchdog;
   readonly #generations: Set<Generation> = new Set();
   readonly #handOver: HandOver = new HandOver(
     () => this.#takers(),
@@ -53,7 +51,6 @@ export class Arbiter {
   #reloading: Promise<void> | undefined;
   #again: Promise<void> | undefined; // the reload that was asked for while one went on
   #ticking: NodeJS.Timeout | undefined;
-  #tickedAt = 0;
   #watching = false;
   #closing: Promise<unknown> = Promise.resolve(); // of sources
   #onEmpty: (() => void) | undefined;
@@ -64,11 +61,11 @@ export class Arbiter {
     this.#options = options;
     this.#log = options.log;
     this.#scaler = new Scaler(options.scaling);
+    this.#watchdog = new Watchdog(options, () => this.#manage());
   }
 
   /** Make the first generation. Rejects with a BootError where one of its workers does not start. */
   async start(): Promise<void> {
-    this.#tickedAt = performance.now();
     this.#ticking = setInterval(() => this.#tick(), TICK);
     await this.#begin();
   }
@@ -304,13 +301,7 @@ export class Arbiter {
 
   #tick(): void {
     const now = performance.now();
-    const slept = now - this.#tickedAt - TICK;
-    this.#tickedAt = now;
-    for (const worker of this.#workers) {
-      if (slept > NAP) worker.forgive(slept);
-      else if (worker.late(now)) this.#killLate(worker);
-      else if (worker.silent(now)) void this.#killBlocked(worker);
-    }
+    this.#watchdog.check(this.#workers, now);
     const current = this.#current;
     if (current !== undefined) {
       const { coming, leaving } = current;
@@ -322,29 +313,6 @@ export class Arbiter {
       });
     }
     this.#manage();
-  }
-
-  #killLate(worker: Worker): void {
-    if (worker.state === 'booting') {
-      worker.failure ??= `it did not start within ${this.#options.bootTimeout} ms`;
-      worker.process.kill('SIGKILL');
-      return;
-    }
-    this.#log.error({ worker: worker.pid }, 'a worker that should leave does not: killed');
-    worker.kill();
-  }
-
-  async #killBlocked(worker: Worker): Promise<void> {
-    worker.condemn();
-    this.#manage();
-    const stack = await this.#options.stackOf?.(worker.process).catch(() => undefined);
-    const seconds = this.#options.workerTimeout / 1000;
-    const { active } = worker.load;
-    this.#log.error(
-      { worker: worker.pid, active, ...(stack !== undefined && { stack }) },
-      `a worker's event loop has not turned for ${seconds} s: killed`,
-    );
-    worker.kill();
   }
 }
 
