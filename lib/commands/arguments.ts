@@ -16,6 +16,13 @@ export function count(text: string): number {
   return value;
 }
 
+/** A TCP port; 0 means a free one. */
+export function port(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535.');
+  return value;
+}
+
 /** 1, 2, 3 ... */
 export function atLeastOne(text: string): number {
   const value = count(text);

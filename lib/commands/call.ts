@@ -85,7 +85,11 @@ async function call(address: string, method: string, target: string, flags: Call
       ...(flags.file !== undefined && { data: await readFile(flags.file) }),
     });
     if (!flags.bodyOnly) process.stdout.write(headText(response), 'latin1');
-    await pipeline(response.body, process.stdout, { end: false });
+    let last = '\n';
+    const { body: content } = response;
+    content.on('data', (chunk: Buffer) => (last = chunk.toString('latin1', chunk.length - 1)));
+    await pipeline(content, process.stdout, { end: false });
+    if (process.stdout.isTTY && last !== '\n' && !flags.bodyOnly) process.stdout.write('\n'); // what follows is on a line of its own
     await showEnd(response, flags);
   } finally {
     await client.close();

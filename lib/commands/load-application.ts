@@ -1,11 +1,11 @@
 // Loads what is to be served, JavaScript or TypeScript: a module that exports an application, or a program that listens by itself.
 
-import { existsSync } from 'node:fs';
 import { createRequire, runMain } from 'node:module';
-import { extname, resolve } from 'node:path';
+import { extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { adapt, takeOverListen } from '../adapters/index.ts';
 import { Application } from '../app/index.ts';
+import { moduleFile } from './module-file.ts';
 
 const NODE = process.versions.node;
 const LISTENS_WITHIN = 5000; // ms; then it is said that it does not, though it may yet
@@ -18,7 +18,7 @@ const NO_THREAD =
  * `forks`: this process is to be forked, and may not load modules by a thread.
  */
 export async function loadApplication(file: string, forks = false): Promise<Application> {
-  const path = await loadable(file, forks);
+  const path = await loadable(moduleFile(file), forks);
   const module = (await import(pathToFileURL(path).href)) as { default?: unknown };
   return applicationOf(defaultExport(module.default), file);
 }
@@ -28,7 +28,7 @@ export async function loadApplication(file: string, forks = false): Promise<Appl
  * process.argv. Resolves when it listens, which may be long after it was loaded; rejects where nothing is left that could.
  */
 export async function loadProgram(file: string, args: readonly string[], forks = false): Promise<Application> {
-  const path = await loadable(file, forks);
+  const path = await loadable(moduleFile(file, true), forks); // a folder's index.js, as node has it
   const { handler } = takeOverListen();
   process.argv = [process.execPath, path, ...args];
   const missing = `${file} has not told an http.Server to listen on a port: http.createServer(...).listen(8080)`;
@@ -46,10 +46,8 @@ export async function loadProgram(file: string, args: readonly string[], forks =
   }
 }
 
-/** Its path, when Node can load it. */
-async function loadable(file: string, forks: boolean): Promise<string> {
-  const path = resolve(file);
-  if (!existsSync(path)) throw new Error(`there is no file ${path}`);
+/** The same path, when Node can load it. */
+async function loadable(path: string, forks: boolean): Promise<string> {
   if (/^\.[cm]?ts$/.test(extname(path)) && !stripsTypes()) {
     if (forks) throw new Error(NO_THREAD);
     await registerTsx(path);
@@ -71,7 +69,7 @@ function applicationOf(exported: unknown, file: string): Application {
   } catch (cause) {
     throw new Error(
       `${file}: its default export is ${exported === undefined ? 'missing' : 'no application'}; ` +
-        'write `export default app` with an Application, a function that answers a request, or an application of Express, Koa, ' +
+        'write `export default app` (in CommonJS `module.exports = app`) with an Application, a function that answers a request, or an application of Express, Koa, ' +
         'Fastify, Hono or the like. `postfork run` takes programs that listen by themselves',
       { cause },
     );

@@ -1,6 +1,6 @@
 // What `postfork dev` does: a worker that is reloaded on changes, and the gateway before it, until an OS signal ends it.
 
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { openListeningSocket, parseListener } from '../server/index.ts';
 import { DevWatch, packageFolder } from './dev-watch.ts';
 import { DevWorkers } from './dev-workers.ts';
 import { EndingSignals } from './ending-signals.ts';
+import { moduleFile } from './module-file.ts';
 import { showAccess, showLine } from './run-gateway.ts';
 import type { ApplicationSettings } from './worker-process.ts';
 
@@ -30,7 +31,7 @@ const STOP_TIMEOUT = 500; // ms for what runs to end
 
 /** Resolves when it is ended, and nothing of it is left. Rejects where it cannot listen, or there is no such module. */
 export async function runDev(file: string, flags: DevFlags): Promise<void> {
-  if (!existsSync(file)) throw new Error(`there is no file ${resolve(file)}`);
+  moduleFile(file); // the errors that it throws are the user's
   process.title = `postfork: dev ${basename(file)}`;
   const signals = new EndingSignals(); // before there is anything to clean up
   const folder = mkdtempSync(join(tmpdir(), 'postfork-dev-'));

@@ -18,7 +18,9 @@ export interface ServeContext {
 export function placeOf(listen: string | undefined, { gid }: { gid?: number } = {}): Listener {
   const place = listen === undefined ? inheritedListener() : parseListener(listen);
   if (place === undefined) {
-    throw new TypeError('nowhere to listen: give for example unix:/run/app.sock or tcp:127.0.0.1:9000');
+    throw new TypeError(
+      'nowhere to listen: give for example --listen unix:/run/app.sock or --listen tcp:127.0.0.1:9000',
+    );
   }
   if (place.kind === 'unix') return { ...place, path: resolve(place.path), group: place.group ?? gid?.toString() };
   return place;

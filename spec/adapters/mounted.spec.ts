@@ -1,5 +1,6 @@
 // What others wrote, mounted in an Application: its signals, layers and database connections surround them.
 
+import { createRequire } from 'node:module';
 import connect from 'connect';
 import express from 'express';
 import { fastify } from 'fastify';
@@ -45,7 +46,7 @@ function withExpress(): unknown {
 function withConnect(): unknown {
   const app = connect();
   app.use('/look', (request, response) => {
-    void look(request.originalUrl ?? '').then((seen) => response.end(JSON.stringify(seen)));
+    void look((request.originalUrl ?? '').replace('/below', '')).then((seen) => response.end(JSON.stringify(seen)));
   });
   return app;
 }
@@ -148,6 +149,45 @@ describe('a body that a layer has read', () => {
     const headers = { 'Content-Type': 'application/json' };
     const answer = await app.inject({ method: 'POST', target: '/below/echo', headers, body: '{"sent":"once"}' });
     expect([answer.status, answer.text()]).toEqual([200, '{"sent":"once"}']);
+  });
+});
+
+describe('where it is mounted is known to', () => {
+  // It has no types of its own.
+  const session = createRequire(__filename)('express-session') as (options: object) => express.RequestHandler;
+  const inner = express();
+  inner.use('/files', express.static(__dirname));
+  inner.use(session({ secret: 'secret', resave: false, saveUninitialized: true, cookie: { path: '/below' } }));
+  inner.get('/session', (request, response) => void response.json('session' in request));
+  inner.use((request, response) => void response.json([request.url, request.baseUrl, request.originalUrl]));
+  const byExpress = new Application().fallback(adapt(express().use('/below', inner)));
+  const byPostfork = new Application().mount('/below', adapt(inner));
+
+  test.each(['', '/', '/?a=1', '/session', '/files/node', '/files/node?a', '/a%20b?c=d'])(
+    'Express, as by its own use: /below%s',
+    async (target) => {
+      const [expected, answer] = await Promise.all(
+        [byExpress, byPostfork].map(async (app) => {
+          const { status, headers, body } = await app.inject(`/below${target}`);
+          const fields = headers.map(
+            ([name, value]) => `${name}: ${value.replace(/^connect\.sid=[^;]+/, 'connect.sid')}`,
+          );
+          return { status, fields, body: body.toString() };
+        }),
+      );
+      expect(answer).toEqual(expected);
+      expect(expected?.fields.join('\n')).toMatch(
+        target === '/session' ? /Set-Cookie: connect\.sid; Path=\/below/ : /./,
+      );
+    },
+  );
+
+  test('Fastify and connect', async () => {
+    const app = fastify().get('/a', (request) => [request.url, request.originalUrl]);
+    const layers = connect().use((request, response) => response.end(request.originalUrl));
+    const outer = new Application().mount('/fastify', adapt(app)).mount('/connect', adapt(layers));
+    expect((await outer.inject('/fastify/a?b')).json()).toEqual(['/a?b', '/fastify/a?b']);
+    expect((await outer.inject('/connect/a?b')).text()).toBe('/connect/a?b');
   });
 });
 

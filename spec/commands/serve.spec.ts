@@ -86,6 +86,8 @@ describe.each(['single', 'spawn', 'fork'])('by method %s:', (method) => {
 
     test.each([
       ['missing.mjs', /there is no file .*missing\.mjs/],
+      ['app', /there is no file .*app; there is app\.mjs/],
+      ['.', /is a folder; name the module in it/],
       ['nothing.mjs', /its default export is missing; write `export default app`/],
       ['number.mjs', /its default export is no application/],
       ['broken.mjs', /broken at import/],
@@ -132,7 +134,7 @@ describe.each(['single', 'spawn', 'fork'])('by method %s:', (method) => {
     });
 
     test.each([
-      [[], /nowhere to listen: give for example unix:/],
+      [[], /nowhere to listen: give for example --listen unix:/],
       [['--listen', 'nonsense'], /--listen nonsense: not a place to listen; write unix:/],
       [['--listen', 'tcp:0.0.0.0:9'], /can be reached by others.*--allow/],
       [['--headers-timeout', 'soon', '--listen', 'fd:0'], /a positive number is expected/],

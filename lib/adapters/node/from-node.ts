@@ -50,7 +50,7 @@ class Exchange {
         if (!this.#finished && !answer.over) answer.fail(closedEarly(error));
       },
     }));
-    const incoming = (this.#incoming = incomingMessage(request, socket, urlOf(request)));
+    const incoming = (this.#incoming = incomingMessage(request, socket));
     this.#pump = new BodyPump(request, incoming, socket);
     socket.on('close', this.#onClosed); // before the response hears of it
     const outgoing = (this.#outgoing = serverResponse(incoming, socket));
@@ -137,12 +137,4 @@ function hangUp(): Error {
 
 function closedEarly(cause: Error | null): Error {
   return new Error('the connection was closed before the answer was complete', cause === null ? {} : { cause });
-}
-
-/** As the client has sent it. Below a mount a listener sees the path from there, as Express's own `use` has it. */
-function urlOf(request: HttpRequest): string {
-  const { target } = request;
-  if (request.mount === '') return target;
-  const query = target.indexOf('?');
-  return query < 0 ? request.path : request.path + target.slice(query);
 }

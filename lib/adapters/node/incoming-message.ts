@@ -6,10 +6,10 @@ import type { HttpRequest } from '../../app/index.ts';
 import type { RequestSocket } from './request-socket.ts';
 
 /** Header names are as HTTP/2 has them, in lower case: CGI does not keep how they were written. */
-export function incomingMessage(request: HttpRequest, socket: RequestSocket, url: string): IncomingMessage {
+export function incomingMessage(request: HttpRequest, socket: RequestSocket): IncomingMessage {
   const message = new IncomingMessage(socket as unknown as Socket);
   message.method = request.method;
-  message.url = url;
+  setUrl(message, request);
   message.httpVersionMajor = 1;
   message.httpVersionMinor = 1; // the web server's client may speak another one: keep-alive and chunks are the web server's business
   message.httpVersion = '1.1';
@@ -17,6 +17,24 @@ export function incomingMessage(request: HttpRequest, socket: RequestSocket, url
   for (const [name, value] of request.headers) lines.push(name, value);
   (message as unknown as Internals)._addHeaderLines(lines, lines.length); // `headers` is made of them when it is asked for
   return message;
+}
+
+/**
+ * As the client has sent it. Below a mount a listener sees the path from there; where it is mounted stands where Express's
+ * `use` and connect's leave it, for redirects, cookies and views.
+ */
+function setUrl(message: IncomingMessage & Mounted, { target, mount, path }: HttpRequest): void {
+  message.url = target;
+  if (mount === '') return;
+  const query = target.indexOf('?');
+  message.url = query < 0 ? path : path + target.slice(query);
+  message.originalUrl = target;
+  message.baseUrl = mount;
+}
+
+interface Mounted {
+  originalUrl?: string;
+  baseUrl?: string;
 }
 
 /** What Node's own server calls. */
