@@ -8,6 +8,7 @@ import { serve, type ServeOptions, type Serving } from './serve.ts';
 
 export type NodeServerOptions = Omit<ServeOptions, 'listen' | 'workers' | 'first'>;
 
+const MAX_PORT = 65_535;
 const CLOSING_TIMEOUT = 0x7fffffff; // ms: as http.Server's, close() waits for what runs
 
 /**
@@ -28,6 +29,7 @@ export class NodeServer extends EventEmitter {
   #serving: Serving | undefined;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  #next: { place: string | undefined } | undefined; // told to listen again while it is closed
 
   constructor(options: NodeServerOptions = {}, listener?: NodeListener) {
     super();
@@ -43,16 +45,21 @@ export class NodeServer extends EventEmitter {
   /**
    * Listen by FastCGI: `listen(9000)`, `listen(9000, '127.0.0.1')`, `listen('/run/app.sock')`, `listen({ port, host })`,
    * `listen({ path })`, or in Postfork's words, `listen('unix:/run/app.sock?mode=660')`, `listen('fd:0')`; with nothing, on the socket that
-   * this process was started with. The last argument may be a listener for `listening`. Where it cannot listen it emits `error`.
-   * Throws ERR_SERVER_ALREADY_LISTEN until it is closed.
+   * this process was started with. The last argument may be a listener for `listening`; the AbortSignal of `{ signal }` closes it.
+   * Where it cannot listen it emits `error`. Throws ERR_SERVER_ALREADY_LISTEN until `close` is called, ERR_SOCKET_BAD_PORT for what is
+   * no port.
    */
   listen(...args: unknown[]): this {
     const callback = args.findLast((arg) => typeof arg === 'function') as (() => void) | undefined;
-    if (this.#starting !== undefined) {
+    if (this.#next !== undefined || (this.#starting !== undefined && this.#closing === undefined)) {
       throw withCode('ERR_SERVER_ALREADY_LISTEN', 'Listen method has been called more than once without closing.');
     }
+    const place = placeOf(args.filter((arg) => typeof arg !== 'function'));
     if (callback !== undefined) this.once('listening', callback);
-    this.#starting = this.#start(placeOf(args.filter((arg) => typeof arg !== 'function')));
+    if (this.#closing === undefined) this.#starting = this.#start(place);
+    else this.#next = { place };
+    const { signal } = Object(args[0]) as ListenOptions;
+    if (signal !== undefined) closeBy(signal, this);
     return this;
   }
 
@@ -68,13 +75,14 @@ export class NodeServer extends EventEmitter {
    * not listen.
    */
   close(callback?: (error?: Error) => void): this {
-    const runs = this.#starting !== undefined;
+    const runs = this.#next !== undefined || (this.#starting !== undefined && this.#closing === undefined);
+    this.#next = undefined;
     if (callback !== undefined) {
       this.once('close', () =>
         runs ? callback() : callback(withCode('ERR_SERVER_NOT_RUNNING', 'Server is not running.')),
       );
     }
-    if (runs) this.#closing ??= this.#close();
+    if (this.#starting !== undefined) this.#closing ??= this.#close();
     else process.nextTick(() => this.emit('close'));
     return this;
   }
@@ -111,6 +119,7 @@ export class NodeServer extends EventEmitter {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#next = undefined;
     if (this.#starting !== undefined) await (this.#closing ??= this.#close());
   }
 
@@ -119,8 +128,8 @@ export class NodeServer extends EventEmitter {
       this.#serving = await serve(this.application, { ...this.#options, ...(listen !== undefined && { listen }) });
     } catch (error) {
       this.#starting = undefined;
-      const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-      if (code !== undefined) Object.assign(error as Error, { code });
+      const { code, errno } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+      if (code !== undefined) Object.assign(error as Error, { code, errno, syscall: 'listen' }); // programs ask for both
       process.nextTick(() => this.emit('error', error)); // uncaught where nobody listens to it
       return;
     }
@@ -134,6 +143,9 @@ export class NodeServer extends EventEmitter {
     this.#starting = undefined;
     this.#closing = undefined;
     this.emit('close');
+    if (this.#next === undefined) return;
+    this.#starting = this.#start(this.#next.place);
+    this.#next = undefined;
   }
 }
 
@@ -150,13 +162,26 @@ function placeOf([first, second]: readonly unknown[]): string | undefined {
     return path === undefined ? tcp(port ?? 0, host) : `unix:${path}`;
   }
   const text = String(first as string | number);
-  if (/^\d+$/.test(text)) return tcp(Number(text), second);
+  if (typeof first === 'number' || /^\d+$/.test(text)) return tcp(text, second);
   return /^(?:unix:|tcp:|fd:|systemd$)/.test(text) ? text : `unix:${text}`;
 }
 
-function tcp(port: number, host: unknown): string {
+function tcp(port: number | string, host: unknown): string {
+  if (!/^\d+$/.test(String(port)) || Number(port) > MAX_PORT) {
+    throw Object.assign(new RangeError(`a port is a number from 0 to ${MAX_PORT}, and not ${port}`), {
+      code: 'ERR_SOCKET_BAD_PORT',
+    });
+  }
   const name = typeof host === 'string' && host !== '' ? host : '127.0.0.1'; // FastCGI is for the web server beside it
   return `tcp:${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
+/** Once: a listen to come has a signal of its own. */
+function closeBy(signal: AbortSignal, server: NodeServer): void {
+  const close = (): void => void server.close();
+  if (signal.aborted) return close();
+  signal.addEventListener('abort', close);
+  server.once('close', () => signal.removeEventListener('abort', close));
 }
 
 function withCode(code: string, message: string): Error {

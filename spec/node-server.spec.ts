@@ -123,6 +123,31 @@ describe('listen', () => {
     expect(error.message).toContain('another server is listening there');
   });
 
+  test('errors are those of a listen, as programs ask for', async () => {
+    const server = make(HELLO);
+    const [error] = (await once(server.listen(folder.join('none/x.sock')), 'error').catch((thrown: unknown) => [
+      thrown,
+    ])) as [NodeJS.ErrnoException];
+    expect(error).toMatchObject({ syscall: 'listen', code: expect.stringMatching(/^E[A-Z]+$/) as string });
+  });
+
+  test.each([70_000, -1, '65536', 1.5])('%p is no port', (port) => {
+    const server = make(HELLO);
+    expect(() => server.listen(port)).toThrow(expect.objectContaining({ code: 'ERR_SOCKET_BAD_PORT' }));
+    expect(() => server.listen({ port })).toThrow(expect.objectContaining({ code: 'ERR_SOCKET_BAD_PORT' }));
+    expect(server.listening).toBe(false);
+  });
+
+  test('an AbortSignal closes it', async () => {
+    const abort = new AbortController();
+    const server = make(HELLO);
+    await once(server.listen({ path: freePath(), signal: abort.signal }), 'listening');
+    abort.abort();
+    await once(server, 'close');
+    expect(server.listening).toBe(false);
+    await once(server.listen({ path: freePath(), signal: abort.signal }), 'close');
+  });
+
   test('an address that others can reach is refused, unless it is said who may', async () => {
     const open = make(HELLO).listen(0, '0.0.0.0');
     const [error] = (await once(open, 'error')) as [Error];
@@ -227,6 +252,36 @@ describe('close', () => {
   test('of one that does not listen calls back with ERR_SERVER_NOT_RUNNING', async () => {
     const error = await new Promise((resolve) => make(HELLO).close(resolve));
     expect(error).toMatchObject({ code: 'ERR_SERVER_NOT_RUNNING' });
+  });
+
+  test('may be followed by listen at once', async () => {
+    const { server, at } = await listening(HELLO);
+    const events: string[] = [];
+    for (const event of ['close', 'listening']) server.on(event, () => events.push(event));
+    server.close();
+    await once(server.listen(at), 'listening');
+    expect(events).toEqual(['close', 'listening']);
+    expect(await ask(at)).toBe('hello');
+    expect(() => server.listen(at)).toThrow(expect.objectContaining({ code: 'ERR_SERVER_ALREADY_LISTEN' }));
+  });
+
+  test('counts, of closing, listening and closing at once', async () => {
+    const { server, at } = await listening(HELLO);
+    server.close().listen(at);
+    expect(() => server.listen(at)).toThrow(expect.objectContaining({ code: 'ERR_SERVER_ALREADY_LISTEN' }));
+    await new Promise((resolve) => server.close(resolve));
+    expect(server.listening).toBe(false);
+    expect(existsSync(at.slice('unix:'.length))).toBe(false);
+  });
+
+  test('the second time calls back with ERR_SERVER_NOT_RUNNING', async () => {
+    const { server } = await listening(HELLO);
+    const codes: unknown[] = [];
+    for (let time = 0; time < 2; time++) {
+      server.close((error) => codes.push((error as NodeJS.ErrnoException | undefined)?.code));
+    }
+    await once(server, 'close');
+    expect(codes).toEqual([undefined, 'ERR_SERVER_NOT_RUNNING']);
   });
 
   test('while it begins to listen', async () => {

@@ -49,8 +49,14 @@ export class Application {
 
   /** Add a layer inside of those that are there. Throws TypeError for what is not a function. */
   use(middleware: Middleware): this {
-    if (typeof middleware !== 'function') throw new TypeError('use: a middleware is a function (request, next)');
-    this.#layers.push(middleware);
+    this.#layers.push(layerOf('use', middleware));
+    this.#pipeline = undefined;
+    return this;
+  }
+
+  /** Add a layer outside of those that are there, for who serves an application. Throws TypeError for what is not a function. */
+  wrap(middleware: Middleware): this {
+    this.#layers.unshift(layerOf('wrap', middleware));
     this.#pipeline = undefined;
     return this;
   }
@@ -259,6 +265,11 @@ export class Application {
     if (response.unexpected) await got_request_exception.notify(request.application, { request, error });
     return response;
   }
+}
+
+function layerOf(name: string, middleware: Middleware): Middleware {
+  if (typeof middleware !== 'function') throw new TypeError(`${name}: a middleware is a function (request, next)`);
+  return middleware;
 }
 
 /** Throws TypeError for what others wrote: `(req, res)`, an object with `fetch`. */

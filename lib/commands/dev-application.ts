@@ -1,11 +1,26 @@
-// What the worker of `postfork dev` loads: the application, with a page for errors that it makes no page of.
+// What `postfork dev` puts into an application: a page for errors that it makes no page of.
 
-import { errorPage, type Application } from '../app/index.ts';
-import { loadApplication } from './load-application.ts';
+import { errorPage, type Application, type HttpResponse } from '../app/index.ts';
+import { reasonPhrase } from '../cgi/index.ts';
 
-/** Rejects as `loadApplication` does. The layer is the innermost one: an errorPage of the application's own has the last word. */
-export async function developmentApplication(file: string): Promise<Application> {
-  const application = await loadApplication(file);
-  application.use(errorPage({ development: true }));
-  return application;
+/**
+ * Two layers: the innermost one has the errors of handlers, before a layer of the application's own packs their text; the outermost
+ * one those of its layers, where they have come out as they were.
+ */
+export function showErrors(application: Application): void {
+  const page = errorPage({ development: true });
+  application.use(page);
+  application.wrap(async (request, next) => {
+    const response = await next(request);
+    return isBare(response) ? page(request, () => response) : response;
+  });
+}
+
+/** Whether it is what the pipeline makes of an error, and nobody's page. */
+function isBare({ status, body, error }: HttpResponse): boolean {
+  if (error === undefined) return false;
+  return (
+    body === `${status} ${reasonPhrase(status)}\n` ||
+    (error instanceof Error && body === `${status} ${error.message}\n`)
+  );
 }

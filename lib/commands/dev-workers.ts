@@ -26,8 +26,10 @@ export interface DevWorkersOptions {
 }
 
 const SETTLE = 50; // ms in which a change may be followed by others: editors and compilers write several files
+const OUTDATED = 1000; // ms for code to load that has changed meanwhile: it may never end
 const LEAVING = 500; // ms to wait for the old worker: it accepts nobody any more long before
 const STOP_TIMEOUT = 2000; // ms for what runs to end
+const GRACE = 1000; // ms after that for receivers; what blocks its process hears of nothing
 const BLOCKED = 15_000; // ms
 const CHECK_TIMEOUT = 5000; // ms
 
@@ -40,6 +42,7 @@ export class DevWorkers {
   #problem: string | undefined;
   #renewing: Promise<void> | undefined;
   #again = false;
+  #outdated: () => void = () => {}; // what loads is not the code any more
   #stopped = false;
 
   constructor(options: DevWorkersOptions) {
@@ -51,6 +54,7 @@ export class DevWorkers {
     if (this.#stopped) return;
     if (path !== undefined) this.#changed.add(basename(path));
     this.#again = true;
+    this.#outdated();
     this.#renewing ??= this.#renewAll().finally(() => (this.#renewing = undefined));
   }
 
@@ -63,8 +67,10 @@ export class DevWorkers {
   /** Resolves when no worker is left. */
   async stop(timeout: number): Promise<void> {
     this.#stopped = true;
+    const late = setTimeout(() => this.#kill(() => true), timeout + GRACE);
     await this.#arbiter?.stop(timeout);
     await this.#renewing;
+    clearTimeout(late);
   }
 
   async #renewAll(): Promise<void> {
@@ -81,17 +87,27 @@ export class DevWorkers {
     const begun = performance.now();
     const before = [...this.#processes];
     this.#output.recent.length = 0;
+    let late: NodeJS.Timeout | undefined;
+    this.#outdated = () => (late ??= setTimeout(() => this.#kill((worker) => !before.includes(worker)), OUTDATED));
     try {
-      await this.#load();
+      await this.#load().finally(() => {
+        this.#outdated = () => {};
+        clearTimeout(late);
+      });
+      setTimeout(() => this.#kill((worker) => before.includes(worker)), STOP_TIMEOUT + GRACE).unref();
       // What is asked for now is not to be answered by the code before.
       await Promise.race([Promise.all(before.map(({ exited }) => exited)), delay(LEAVING, undefined, { ref: false })]);
       if (what !== '') this.#options.say(`reloaded in ${Math.round(performance.now() - begun)} ms: ${what}`);
       this.#problem = undefined;
     } catch (error) {
-      if (this.#stopped) return;
+      if (this.#stopped || this.#again) return;
       this.#problem = await this.#explained((error as Error).message);
       this.#options.say(`the application does not load:\n${this.#problem}`);
     }
+  }
+
+  #kill(which: (worker: WorkerProcess) => boolean): void {
+    for (const worker of this.#processes) if (which(worker)) worker.kill('SIGKILL');
   }
 
   async #load(): Promise<void> {

@@ -10,9 +10,14 @@ export class EndingSignals {
     this.came = signal;
     this.#receive?.(signal);
   };
+  /** Nobody reads any more, as behind `| head`. Node ignores SIGPIPE, and throws what a write says of it. */
+  readonly #hearPipe = (error: NodeJS.ErrnoException): void => {
+    if (error.code === 'EPIPE' && this.came === undefined) this.#hear('SIGPIPE');
+  };
 
   constructor() {
     for (const name of ENDING) process.on(name, this.#hear);
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', this.#hearPipe);
   }
 
   handOnTo(receive: (signal: NodeJS.Signals) => void): void {
@@ -20,6 +25,7 @@ export class EndingSignals {
     if (this.came !== undefined) receive(this.came);
   }
 
+  /** A closed pipe stays without a word: what is left to be said has nobody to read it. */
   close(): void {
     for (const name of ENDING) process.off(name, this.#hear);
   }

@@ -8,6 +8,7 @@ import { Application } from '../app/index.ts';
 import { moduleFile } from './module-file.ts';
 
 const NODE = process.versions.node;
+const ENDING = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 const LISTENS_WITHIN = 5000; // ms; then it is said that it does not, though it may yet
 const NO_THREAD =
   `Node ${NODE} has TypeScript compiled in a thread, which forked workers do not have: each import() of theirs would hang. ` +
@@ -29,7 +30,8 @@ export async function loadApplication(file: string, forks = false): Promise<Appl
  */
 export async function loadProgram(file: string, args: readonly string[], forks = false): Promise<Application> {
   const path = await loadable(moduleFile(file, true), forks); // a folder's index.js, as node has it
-  const { handler } = takeOverListen();
+  const { handler, stopping } = takeOverListen();
+  for (const name of ENDING) process.on(name, stopping); // before the program's own
   process.argv = [process.execPath, path, ...args];
   const missing = `${file} has not told an http.Server to listen on a port: http.createServer(...).listen(8080)`;
   const late = setTimeout(() => process.stderr.write(`postfork: so far ${missing}\n`), LISTENS_WITHIN).unref();

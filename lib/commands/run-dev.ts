@@ -1,12 +1,12 @@
 // What `postfork dev` does: a worker that is reloaded on changes, and the gateway before it, until an OS signal ends it.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { realpathSync, rmSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Gateway, Problem } from '../gateway/index.ts';
 import { findNative, type WorkerSettings } from '../prefork/index.ts';
 import { openListeningSocket, parseListener } from '../server/index.ts';
+import { developmentFolder } from './dev-folder.ts';
 import { DevWatch, packageFolder } from './dev-watch.ts';
 import { DevWorkers } from './dev-workers.ts';
 import { EndingSignals } from './ending-signals.ts';
@@ -25,20 +25,19 @@ export interface DevFlags {
 }
 
 const WORKER = fileURLToPath(new URL('../worker.js', import.meta.url));
-const DEVELOPMENT = new URL('./dev-application.js', import.meta.url).href;
 const MAX_SUSPECTS = 16;
 const STOP_TIMEOUT = 500; // ms for what runs to end
 
 /** Resolves when it is ended, and nothing of it is left. Rejects where it cannot listen, or there is no such module. */
 export async function runDev(file: string, flags: DevFlags): Promise<void> {
-  moduleFile(file); // the errors that it throws are the user's
+  moduleFile(file, flags.run); // the errors that it throws are the user's
   process.title = `postfork: dev ${basename(file)}`;
   const signals = new EndingSignals(); // before there is anything to clean up
-  const folder = mkdtempSync(join(tmpdir(), 'postfork-dev-'));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const { path, at } = await developmentFolder();
+  const remove = (): void => rmSync(path, { recursive: true, force: true });
   process.once('exit', remove);
   try {
-    await develop(file, flags, folder, signals);
+    await develop(file, flags, at, signals);
   } finally {
     remove();
     process.off('exit', remove);
@@ -46,15 +45,15 @@ export async function runDev(file: string, flags: DevFlags): Promise<void> {
   }
 }
 
-async function develop(file: string, flags: DevFlags, folder: string, signals: EndingSignals): Promise<void> {
+async function develop(file: string, flags: DevFlags, at: string, signals: EndingSignals): Promise<void> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
-  const socket = await openListeningSocket(parseListener(`unix:${join(folder, 'app.sock')}?mode=600`));
+  const socket = await openListeningSocket(parseListener(`${at}?mode=600`));
   const watch = new DevWatch({ onChange: (path) => workers.renew(path), onTrouble: say });
   const workers = new DevWorkers({
     program: {
       file: WORKER,
       execArgv: process.execArgv,
-      settings: settingsOf(flags.run ? file : entryOf(file, folder), file, flags),
+      settings: settingsOf(file, flags),
       listener: socket.fd,
     },
     bootTimeout: flags.bootTimeout,
@@ -73,7 +72,7 @@ async function develop(file: string, flags: DevFlags, folder: string, signals: E
     await socket.publish();
     const { url } = await gateway.listen(flags);
     process.stdout.write(`${url}${(flags.mount ?? '').replace(/^\//, '')} is ${file} (Ctrl-C ends it)\n`);
-    watch.add(packageFolder(file));
+    for (const path of [file, realpathSync(file)]) watch.add(packageFolder(path)); // what a link leads to imports from there
     for (const path of flags.watch ?? []) watch.add(resolve(path), true);
     workers.renew();
     await new Promise<void>((end) => {
@@ -91,22 +90,11 @@ async function develop(file: string, flags: DevFlags, folder: string, signals: E
   }
 }
 
-/** In development, a module that puts a page for errors into the application. */
-function entryOf(file: string, folder: string): string {
-  if ((process.env['NODE_ENV'] || 'development') !== 'development') return file;
-  const entry = join(folder, 'application.mjs');
-  const path = JSON.stringify(resolve(file));
-  writeFileSync(
-    entry,
-    `import { developmentApplication } from '${DEVELOPMENT}';\nexport default await developmentApplication(${path});\n`,
-  );
-  return entry;
-}
-
-function settingsOf(entry: string, file: string, { mount, run }: DevFlags): WorkerSettings {
+function settingsOf(file: string, { mount, run }: DevFlags): WorkerSettings {
   const application: ApplicationSettings = {
-    file: entry,
+    file,
     ...(run && { run: [] }),
+    development: (process.env['NODE_ENV'] || 'development') === 'development',
     logLevel: 'warn',
     ...(mount !== undefined && { mount }),
     serve: { multiplex: true, workers: 1 },

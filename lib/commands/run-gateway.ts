@@ -26,7 +26,8 @@ export async function runGateway({ to, port, host, timeout }: GatewayFlags): Pro
 }
 
 export function showAccess(access: Access): void {
-  process.stdout.write(`${accessLine(access, { color: process.stdout.isTTY })}\n`);
+  const color = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''; // https://no-color.org
+  process.stdout.write(`${accessLine(access, { color })}\n`);
 }
 
 /** The application's words may be a client's, which must not command the terminal. */

@@ -5,6 +5,7 @@ import type { Application } from '../app/index.ts';
 import { dropPrivileges, type Identity } from '../daemon/index.ts';
 import { runWorker, runZygote, type WorkerPlace, type WorkerProgram } from '../prefork/index.ts';
 import { serve, type ServeOptions } from '../serve.ts';
+import { showErrors } from './dev-application.ts';
 import { loadApplication, loadProgram } from './load-application.ts';
 import { createLog } from './log.ts';
 
@@ -14,6 +15,8 @@ export interface ApplicationSettings {
   /** It is a program that listens by itself, with these arguments. */
   run?: readonly string[];
   mount?: string;
+  /** Make pages of its errors. */
+  development?: boolean;
   /** Options of `serve` that all workers have in common. */
   serve: Omit<ServeOptions, 'listen' | 'log' | keyof WorkerPlace>;
   logLevel: string;
@@ -38,11 +41,12 @@ class ApplicationProgram implements WorkerProgram {
   }
 
   async load(settings: unknown): Promise<void> {
-    const { file, run, mount, identity } = settings as ApplicationSettings;
+    const { file, run, mount, identity, development } = settings as ApplicationSettings;
     if (identity !== undefined) dropPrivileges(identity);
     this.#application = await (run === undefined
       ? loadApplication(file, this.#forks)
       : loadProgram(file, run, this.#forks));
+    if (development === true) showErrors(this.#application);
     if (mount !== undefined) this.#application.mountAt(mount);
   }
 

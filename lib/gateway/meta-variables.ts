@@ -8,10 +8,14 @@ import type { Target } from './target.ts';
 const DROPPED: ReadonlySet<string> = new Set(['proxy', 'transfer-encoding', 'content-length', 'content-type']);
 
 /** `length`: bytes of the body, '' where the request has none. */
-export function metaVariables(request: IncomingMessage, target: Target, length: string): Map<string, string> {
+export function metaVariables(
+  request: IncomingMessage,
+  target: Target,
+  host: string,
+  length: string,
+): Map<string, string> {
   const { socket, headers, rawHeaders } = request;
   const { localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 } = socket;
-  const host = target.authority ?? headers.host ?? '';
   const variables = new Map([
     ['GATEWAY_INTERFACE', 'CGI/1.1'],
     ['SERVER_SOFTWARE', 'postfork-gateway'],
@@ -32,7 +36,7 @@ export function metaVariables(request: IncomingMessage, target: Target, length: 
   ]);
   for (let at = 0; at < rawHeaders.length; at += 2)
     addHeader(variables, rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '');
-  if (target.authority !== undefined) variables.set('HTTP_HOST', target.authority);
+  if (host !== '') variables.set('HTTP_HOST', host);
   return variables;
 }
 

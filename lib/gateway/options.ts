@@ -30,13 +30,14 @@ export interface GatewayOptions {
 
 export type Settings = Required<Omit<GatewayOptions, 'to'>> & { readonly to: string };
 
+const LONGEST = 0x7fffffff; // ms; setTimeout takes 31 bits, and longer ones fire at once
 const ignore = (): undefined => {};
 
 /** Options with their defaults. Throws RangeError for a bound that is not one. */
 export function settingsOf(options: GatewayOptions): Settings {
   return {
     to: options.to,
-    timeout: positive('timeout', options.timeout ?? 60_000),
+    timeout: Math.min(positive('timeout', options.timeout ?? 60_000), LONGEST),
     maxConnections: positive('maxConnections', options.maxConnections ?? 256),
     keepConn: options.keepConn ?? true,
     maxChunkedBody: positive('maxChunkedBody', options.maxChunkedBody ?? 16 * 1024 * 1024),

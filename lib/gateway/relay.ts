@@ -3,6 +3,7 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { ClientError, type Client, type ClientResponse } from '../client/index.ts';
 import { answerFields, isBodyless } from './answer-head.ts';
+import { hostOf } from './host.ts';
 import { metaVariables, redirected } from './meta-variables.ts';
 import type { Settings } from './options.ts';
 import { Problem, problemOf, problemPage } from './problem.ts';
@@ -55,14 +56,16 @@ export class Relay {
   async #ask(): Promise<ClientResponse> {
     const target = readTarget(this.#request.url ?? '/');
     if (target === undefined) throw badTarget('The path of this request cannot be decoded, or leads above the root.');
+    const host = hostOf(this.#request, target);
+    if (host === undefined) throw new Problem(400, 'This request has no host, or one that is none, or two.');
     const { length, stdin } = await bodyOf(this.#request, this.#settings.maxChunkedBody);
     const signal = this.#gone;
-    let params = metaVariables(this.#request, target, length);
+    let params = metaVariables(this.#request, target, host, length);
     let response = await this.#client.request({ params, signal, ...(stdin && { stdin }) });
     for (let count = 0; response.localRedirect !== undefined; count += 1) {
+      await this.#discard(response);
       if (count === MAX_REDIRECTS)
         throw new Problem(502, `More than ${MAX_REDIRECTS} local redirects, one to the next.`);
-      await this.#discard(response);
       params = redirected(params, this.#redirectTarget(response.localRedirect));
       response = await this.#client.request({ params, signal });
     }
@@ -77,8 +80,10 @@ export class Relay {
 
   async #answer(response: ClientResponse): Promise<void> {
     const { status, statusText } = response;
-    if (status < 200)
+    if (status < 200) {
+      response.body.destroy();
       throw new Problem(502, `The gateway cannot pass on ${status}: it speaks HTTP/1.1 and no other protocol.`);
+    }
     try {
       this.#response.writeHead(status, statusText || (STATUS_CODES[status] ?? 'Unknown'), answerFields(response));
     } catch (error) {
@@ -133,6 +138,7 @@ export class Relay {
     const bytes = Buffer.from(body);
     const isHead = this.#request.method === 'HEAD';
     const { status } = problem;
+    if (status === 400) this.#response.shouldKeepAlive = false; // whoever sent that may mean another request's beginning elsewhere
     this.#response.writeHead(status, STATUS_CODES[status] ?? '', {
       'Content-Type': type,
       'Content-Length': bytes.length,
@@ -144,11 +150,11 @@ export class Relay {
     await this.#finish();
   }
 
-  /** End the answer. Resolves when it has been handed to the system, or the client is gone. */
+  /** End the answer. Resolves when it has been handed to the system, or the client is gone; rejects where it does not take it. */
   async #finish(): Promise<void> {
     // Node closes at once behind the last answer, and with input unread that is a reset, which can overtake the answer.
     if (!this.#response.shouldKeepAlive) await discardRest(this.#request, DISCARD_WITHIN);
-    const finished = this.#until('finish', Infinity);
+    const finished = this.#until('finish');
     this.#response.end();
     await finished;
     void discardRest(this.#request, DISCARD_WITHIN);
@@ -156,19 +162,17 @@ export class Relay {
 
   /** Resolves when the client has taken some of what waits for it. */
   #room(): Promise<void> {
-    return this.#until('drain', this.#settings.timeout);
+    return this.#until('drain');
   }
 
-  /** Resolves with the event, or when the client is gone; rejects after `timeout` ms. */
-  #until(event: 'drain' | 'finish', timeout: number): Promise<void> {
+  /** Resolves with the event, or when the client is gone; rejects after the timeout. */
+  #until(event: 'drain' | 'finish'): Promise<void> {
     const response = this.#response;
     const gone = this.#gone;
+    const { timeout } = this.#settings;
     if (gone.aborted) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const timer =
-        timeout === Infinity
-          ? undefined
-          : setTimeout(() => over(new Error(`the client took nothing in ${timeout} ms`)), timeout);
+      const timer = setTimeout(() => over(new Error(`the client took nothing in ${timeout} ms`)), timeout);
       const over = (error?: unknown): void => {
         clearTimeout(timer);
         response.off(event, over);

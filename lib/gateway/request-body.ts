@@ -9,10 +9,16 @@ export interface SentBody {
   readonly stdin: Buffer | IncomingMessage | undefined;
 }
 
-/** A body with a length streams; a chunked one is collected, since FastCGI wants the length first. Throws Problem 413. */
+/**
+ * A body with a length streams; a chunked one is collected, since FastCGI wants the length first. Throws Problem 413; 501 for
+ * other transfer codings, which nobody behind the gateway would undo, 400 for one by HTTP/1.0 (RFC 9112, 6.1).
+ */
 export async function bodyOf(request: IncomingMessage, maxChunkedBody: number): Promise<SentBody> {
   const { headers } = request;
-  if (headers['transfer-encoding'] !== undefined) {
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined) {
+    if (request.httpVersionMinor === 0) throw new Problem(400, 'HTTP/1.0 has no Transfer-Encoding.');
+    if (coding.toLowerCase() !== 'chunked') throw new Problem(501, `Bodies may come chunked, and not ${coding}.`);
     const bytes = await collected(request, maxChunkedBody);
     return { length: String(bytes.length), stdin: bytes };
   }

@@ -17,7 +17,7 @@ export interface UnixSocket {
 
 /** A socket that is bound under a temporary name. */
 export interface PlacedSocket {
-  /** Put it in place, over what an earlier process has left there. */
+  /** Put it in place, over what an earlier process has left there; not where it is removed already. */
   publish(): Promise<void>;
   /** Take the file away, wherever it is, if it is still ours. */
   remove(): Promise<void>;
@@ -48,13 +48,21 @@ export async function placeUnixSocket(
     if (group !== undefined) await chown(temporary, -1, await groupId(group));
     await chmod(temporary, mode);
     const ours = await lstat(temporary);
-    let published = false;
+    let publishing: Promise<void> | undefined;
+    let removed = false;
     return {
       publish: async () => {
-        await rename(temporary, path);
-        published = true;
+        if (!removed) await (publishing ??= rename(temporary, path));
       },
-      remove: () => removeIfOurs(published ? path : temporary, ours),
+      remove: async () => {
+        removed = true;
+        // A process may be told to stop at any moment, so also while the file is being renamed.
+        const published = publishing?.then(
+          () => true,
+          () => false,
+        );
+        await removeIfOurs((await published) === true ? path : temporary, ours);
+      },
     };
   } catch (error) {
     await unlink(temporary).catch(() => {}); // the error that matters is the first

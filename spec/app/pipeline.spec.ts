@@ -59,6 +59,16 @@ test('a layer added later is inside of those that are there, also after requests
   expect(calls.slice(2)).toEqual(['first in', 'second in', 'second out 200', 'first out 200']);
 });
 
+test('a layer may be put outside of those that are there, also after requests', async () => {
+  const { application, calls, layer } = onion();
+  application.use(layer('first')).get('/', () => 'ok');
+  await application.inject('/');
+  application.wrap(layer('around'));
+  await application.inject('/');
+  expect(calls.slice(2)).toEqual(['around in', 'first in', 'first out 200', 'around out 200']);
+  expect(() => application.wrap('layer' as unknown as Middleware)).toThrow(TypeError);
+});
+
 test('a layer may answer by itself: nothing inside of it runs', async () => {
   const { application, calls, layer } = onion();
   application

@@ -1,13 +1,14 @@
 // `postfork dev` as a process: its page, its reloads, its end.
 
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { begin, send } from '../support/http.ts';
-import type { ProcessOptions, SpecProcess } from '../support/process.ts';
+import { type ProcessOptions, SpecProcess } from '../support/process.ts';
 import { commands, familyOf, isAlive, until } from './served.ts';
 import { applicationText } from './programs.ts';
 
 const all = commands();
+const CLI = join(__dirname, '../../dist/cli.js');
 
 interface Dev {
   readonly process: SpecProcess;
@@ -107,6 +108,20 @@ describe('a change', () => {
     expect(process.stderr.match(/reloaded.*/g)?.join()).not.toMatch(/index\.js|x\.js|notes/);
   });
 
+  test('is seen where a link leads to', async () => {
+    const { path, write } = project({
+      'real/app.mjs': '',
+      'real/word.mjs': "export const word = 'old';",
+      'here/package.json': '{}',
+    });
+    write('real/app.mjs', applicationText(WORD));
+    symlinkSync('../real/app.mjs', join(path, 'here/link.mjs'));
+    const { ask } = await develop(join(path, 'here'), ['link.mjs']);
+    expect(await ask('/word')).toBe('old');
+    write('real/word.mjs', "export const word = 'new';");
+    await until('the answer is new', async () => (await ask('/word')) === 'new');
+  });
+
   test('of any file counts in a folder of --watch', async () => {
     const { path, write } = project({
       'app/app.mjs': applicationText(
@@ -134,6 +149,25 @@ describe('a change', () => {
   });
 });
 
+test('a handler that never returns is given up after a change, and at the end', async () => {
+  const { path, write } = project({
+    'app.mjs': `${WORD} app.get('/loop', () => { console.error('it loops'); for (;;); });`,
+    'word.mjs': "export const word = 'old';",
+  });
+  const { process, port, ask } = await develop(path);
+  expect(await ask('/word')).toBe('old');
+  const looping = send(port, { path: '/loop' });
+  await process.says(/^it loops$/m);
+  write('word.mjs', "export const word = 'new';");
+  await until('the answer is new', async () => (await ask('/word')) === 'new');
+  expect(await looping).toMatchObject({ status: 502 });
+  const last = send(port, { path: '/loop' }).catch(() => undefined);
+  await process.says(/^it loops$[^]*^it loops$/m);
+  await process.stop('SIGINT'); // by force after 10 seconds
+  await last;
+  expect(await process.exited).toEqual({ code: 0, signal: null });
+});
+
 describe('what does not load', () => {
   test('is every page, with its stack, and on the terminal, until it does', async () => {
     const { path, write } = project({ 'app.mjs': WORD, 'word.mjs': "export const word = 'old';" });
@@ -157,6 +191,24 @@ describe('what does not load', () => {
     write('word.mjs', "export const word = 'mended';");
     await until('it is mended', async () => (await ask('/word')) === 'mended');
   });
+
+  test.each([['from the start'], ['after a change']])(
+    'because its import never ends, %s, is given up soon when it changes',
+    async (when) => {
+      const endless = "console.error('it loops'); for (;;); export const word = 0;";
+      const begins = when === 'from the start' ? endless : "export const word = 'old';";
+      const { path, write } = project({ 'app.mjs': WORD, 'word.mjs': begins });
+      const { process, ask } = await develop(path);
+      if (begins !== endless) {
+        await until('it serves', async () => (await ask('/word')) === 'old');
+        write('word.mjs', endless);
+      }
+      await process.says(/^it loops$/m);
+      write('word.mjs', "export const word = 'mended';");
+      await until('it is mended', async () => (await ask('/word')) === 'mended');
+      expect(process.stderr).not.toMatch(/does not load/);
+    },
+  );
 
   test('because it ends: its last words are shown', async () => {
     const { path } = project({ 'app.mjs': "console.error('no DATABASE_URL'); process.exit(7);" });
@@ -187,6 +239,28 @@ describe('an error of a handler', () => {
     expect(await ask('/fail')).toBe('500\nsorry');
   });
 
+  test('of a layer is one too, whatever layers are around it', async () => {
+    const layers =
+      'app.use(async (request, next) => { const r = await next(request); r.headers.set("X-Layer", "a"); return r; });' +
+      "app.use((request, next) => { if (request.path === '/layer') throw new Error('<a layer>'); return next(request); });";
+    const { path } = project({ 'app.mjs': layers });
+    const { ask } = await develop(path);
+    expect(await ask('/layer', 'text/html')).toMatch(
+      /^500\n<!doctype html>[^]*<pre>Error: &#60;a layer&#62;\n\s+at .*app\.mjs:/,
+    );
+    expect(await ask('/none', 'text/html')).toMatch(/^404\n<!doctype html>/);
+    expect(await ask('/pid', 'text/html')).toMatch(/^\d+$/);
+  });
+
+  test('of a layer is the page that a layer around it makes', async () => {
+    const layers =
+      'app.use(async (request, next) => { const r = await next(request); if (r.error) r.body = "sorry"; return r; });' +
+      "app.use(() => { throw new Error('it went wrong'); });";
+    const { path } = project({ 'app.mjs': layers });
+    const { ask } = await develop(path);
+    expect(await ask('/')).toBe('500\nsorry');
+  });
+
   test('shows nothing where NODE_ENV says that this is not development', async () => {
     const { path } = project({ 'app.mjs': failing });
     const { ask } = await develop(path, ['app.mjs'], { environ: { NODE_ENV: 'production' } });
@@ -213,6 +287,40 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     expect(readdirSync(temporary)).toEqual([]);
   },
 );
+
+test('what a killed one has left is removed by the next, and nothing of one that lives', async () => {
+  const temporary = all.name('');
+  mkdirSync(temporary);
+  const environ = { TMPDIR: temporary };
+  const { path } = project({ 'app.mjs': '' });
+  const killed = await develop(path, ['app.mjs'], { environ });
+  await killed.ask('/pid');
+  await killed.process.stop('SIGKILL');
+  const [stale] = readdirSync(temporary);
+  expect(stale).toMatch(/^postfork-dev-/);
+  const first = await develop(path, ['app.mjs'], { environ });
+  const second = await develop(path, ['app.mjs'], { environ });
+  expect(readdirSync(temporary)).toHaveLength(2);
+  expect(readdirSync(temporary)).not.toContain(stale);
+  expect(await first.ask('/pid')).toMatch(/^\d+$/);
+  expect(await second.ask('/pid')).toMatch(/^\d+$/);
+});
+
+test('it ends when nobody reads any more what it says', async () => {
+  const { path } = project({ 'app.mjs': '' });
+  const piped = new SpecProcess('sh', ['-c', `"${process.execPath}" "${CLI}" dev app.mjs --port 0 | head -1`], {
+    cwd: path,
+    environ: { TMPDIR: all.folder, NODE_ENV: '' },
+  });
+  try {
+    const [, port] = await piped.says(/127\.0\.0\.1:(\d+)/, 'stdout');
+    await send(Number(port), '/pid').catch(() => undefined); // its line in the log is the first that nobody reads
+    await piped.finished;
+    expect(piped.stderr).not.toMatch(/EPIPE/);
+  } finally {
+    await piped.stop('SIGKILL');
+  }
+});
 
 test('a port that is taken is an error, and leaves nothing', async () => {
   const { path } = project({ 'app.mjs': '' });

@@ -1,6 +1,6 @@
 // `postfork run`: programs that listen by themselves, served by FastCGI without a changed line.
 
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -73,6 +73,49 @@ const PROGRAMS: Readonly<Record<string, string>> = {
       setTimeout(() => res.end('done'), 50);
     });
     server.listen(3000);`,
+  'shuts-down.mjs': `
+    import { createServer } from 'node:http';
+    const server = createServer((req, res) => res.end(req.url === '/big' ? 'x'.repeat(8_000_000) : String(process.pid)));
+    server.listen(3000);
+    process.on('SIGTERM', () => {
+      console.error('told to stop');
+      server.close(() => {
+        console.error('closed');
+        process.exit(0);
+      });
+    });`,
+  'twice.mjs': `
+    import { createServer } from 'node:http';
+    const server = createServer((req, res) => res.end('well'));
+    const told = [];
+    for (const port of [3000, 3000, 70000]) {
+      try {
+        server.listen(port);
+        told.push('listens');
+      } catch ({ code }) {
+        told.push(code);
+      }
+    }
+    console.log(told.join());`,
+  'by-signal.mjs': `
+    import { createServer } from 'node:http';
+    const abort = new AbortController();
+    const server = createServer((req, res) => {
+      abort.abort();
+      res.end(String(server.listening));
+    });
+    server.on('close', () => console.log('closed'));
+    server.listen({ port: 3000, signal: abort.signal });`,
+  'again.mjs': `
+    import { createServer } from 'node:http';
+    const server = createServer((req, res) => res.end('again'));
+    const told = [];
+    for (const event of ['close', 'listening']) server.on(event, () => told.push(event));
+    server.listen(3000, () => {
+      told.length = 0;
+      server.close();
+      server.listen(3001, () => setImmediate(() => console.log(told.sort().join())));
+    });`,
   'silent.mjs': `setInterval(() => {}, 1000);`,
   'ends.mjs': `console.log('nothing to do');`,
   'throws.cjs': `throw new Error('thrown at the start');`,
@@ -161,6 +204,24 @@ describe('a program', () => {
     expect(process.stdout.indexOf('closing')).toBeLessThan(process.stdout.indexOf('closed'));
   });
 
+  test('that listens twice, or on no port, is told so as by Node', async () => {
+    const { process, text } = await run('twice.mjs', ...SINGLE);
+    await process.says(/^listens,ERR_SERVER_ALREADY_LISTEN,ERR_SOCKET_BAD_PORT$/m, 'stdout');
+    expect(await text('/')).toBe('well');
+  });
+
+  test('that closes its server and listens again hears of both', async () => {
+    const { process, text } = await run('again.mjs', ...SINGLE);
+    await process.says(/^close,listening$/m, 'stdout');
+    expect(await text('/')).toBe('again');
+  });
+
+  test('closes by the AbortSignal that it listens with', async () => {
+    const { process, text } = await run('by-signal.mjs', ...SINGLE);
+    expect(await text('/')).toBe('false');
+    await process.says(/^closed$/m, 'stdout');
+  });
+
   test.each([['single'], ['spawn']])('whose async listener rejects answers 500 and lives on (%s)', async (method) => {
     const { process, text, status } = await run('rejects.mjs', '--method', method);
     expect(await status('/fail')).toBe(500);
@@ -169,6 +230,25 @@ describe('a program', () => {
     expect(process.stderr).not.toContain('outside of any request');
   });
 });
+
+// Service managers send SIGTERM to every process.
+test.each([['single'], ['spawn'], ['fork']])(
+  'a program that exits once its server is closed cuts no answer (%s)',
+  async (method) => {
+    const { process: command, path } = start('shuts-down.mjs', '--method', method);
+    await command.says(/"serving /);
+    const client = all.client(`unix:${path}`);
+    const worker = Number(await ask(client, '/'));
+    const response = await client.request(get('/big'));
+    for (const pid of new Set([command.pid, worker])) process.kill(pid, 'SIGTERM');
+    await command.says(/told to stop/);
+    await until('its socket is gone', () => !existsSync(path));
+    expect(command.stderr).not.toMatch(/closed/);
+    expect((await response.bytes()).length).toBe(8_000_000);
+    expect(await command.finished).toEqual({ code: 0, signal: null });
+    expect(command.stderr).toMatch(/closed/);
+  },
+);
 
 test('an error behind the end of an answer is outside of any request: the answer comes whole, the process ends', async () => {
   const { process, text } = await run('rejects.mjs', ...SINGLE);

@@ -47,6 +47,12 @@ describe('the head', () => {
     expect(answer).toMatch(/\r\nX-End: 1\r\n[^]*Connection: close\r\n[^]*3\r\nabc\r\n0\r\n\r\n$/);
   });
 
+  test('has its length once: clients take two for an attack', async () => {
+    const answer = await answerOf('Content-Length: 3\ncontent-length: 3\n\nabc');
+    expect(answer.match(/content-length: 3\r\n/gi)).toHaveLength(1);
+    expect(answer).toMatch(/\r\n\r\nabc$/);
+  });
+
   test('goes out before there is a body', async () => {
     const started = await beforeScript();
     const http = await raw(started, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -179,6 +185,19 @@ test('a client that takes nothing for too long is cut off, and the application i
   await once(http.socket.resume(), 'close');
 });
 
+test('a client that takes nothing of answers that are complete is cut off too', async () => {
+  const started = await beforeScript({ timeout: 500 });
+  const size = 8192; // less than what Node holds before it asks to wait
+  started.application.serve(({ id }, connection) => connection.answer(id, `A: b\n\n${'x'.repeat(size)}`));
+  const http = await raw(started);
+  http.socket.pause();
+  http.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2000));
+  let access = await started.accesses.next();
+  while (access.end === 'complete') access = await started.accesses.next();
+  expect(access).toMatchObject({ status: 200, bytes: size, end: 'cut' });
+  await once(http.socket.resume(), 'close');
+});
+
 test('a client that goes away aborts the request at once', async () => {
   let aborted = (): void => {};
   const told = new Promise<void>((resolve) => (aborted = resolve));
@@ -272,5 +291,15 @@ describe('what is no answer is a 502', () => {
     const answer = await answerOf(output);
     expect(answer).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\nContent-Type: text\/plain/);
     expect(answer).not.toContain('hello');
+  });
+
+  test('another protocol, of which nothing more is read', async () => {
+    const started = await beforeScript();
+    const http = await raw(started, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    const connection = await started.application.connection();
+    const { id } = await connection.request();
+    connection.send(output(id, 'Status: 101 Switching Protocols\n\nhello'));
+    await http.has(/^HTTP\/1\.1 502 /);
+    expect(await connection.abort()).toBe(id);
   });
 });

@@ -84,6 +84,18 @@ describe('a chunked body', () => {
   });
 });
 
+test.each([
+  ['one that nobody would undo is a 501', 'HTTP/1.1', 'gzip, chunked', 501],
+  ['none exists in HTTP/1.0: a 400', 'HTTP/1.0', 'chunked', 400],
+])('of transfer codings %s', async (_title, version, coding, status) => {
+  const started = await beforeScript();
+  const body = '3\r\nabc\r\n0\r\n\r\n';
+  const fields = `Host: a\r\nConnection: close\r\nTransfer-Encoding: ${coding}`;
+  const http = await raw(started, `POST / ${version}\r\n${fields}\r\n\r\n${body}`);
+  expect(await http.closed).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  expect(started.application.connections).toHaveLength(0);
+});
+
 test('Expect: 100-continue is answered before the body is sent', async () => {
   const started = await before(counter());
   const head = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n';

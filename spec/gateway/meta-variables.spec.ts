@@ -100,3 +100,34 @@ test('do not exist for a path that cannot be decoded: nginx refuses it too', asy
   await http.has(/^HTTP\/1\.1 400 [^]*written %25/);
   expect(started.application.connections).toHaveLength(0);
 });
+
+describe('a host that is none, or two of them', () => {
+  test.each([
+    ['two fields', '/', 'Host: a\r\nHost: b'],
+    ['twice the same', '/', 'Host: a\r\nHost: a'],
+    ['an empty one', '/', 'Host: '],
+    ['a path', '/', 'Host: a/b'],
+    ['spaces', '/', 'Host: a b'],
+    ['a list', '/', 'Host: a,b'],
+    ['HTML', '/', 'Host: <script>'],
+    ['a port that is none', '/', 'Host: a:http'],
+    ['userinfo', '/', 'Host: me@a'],
+    ['a target with userinfo', 'http://me:word@a/', 'Host: a'],
+    ['a target without one', 'http:///x', 'Host: a'],
+    ['a target with one, and two fields', 'http://a/', 'Host: a\r\nHost: b'],
+  ])('%s: a 400, and the connection is closed', async (_title, target, fields) => {
+    const started = await beforeScript();
+    const http = await raw(started, `GET ${target} HTTP/1.1\r\n${fields}\r\n\r\n`);
+    expect(await http.closed).toMatch(
+      /^HTTP\/1\.1 400 [^]*Connection: close\r\n[^]*no host, or one that is none, or two/,
+    );
+    expect(started.application.connections).toHaveLength(0);
+  });
+
+  test.each(['example.org:8080', '[::1]:80', '127.0.0.1', 'my_host.local', 'xn--bcher-kva.example'])(
+    '%s is one',
+    async (host) => {
+      expect((await paramsOf(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).params).toMatchObject({ HTTP_HOST: host });
+    },
+  );
+});

@@ -3,11 +3,17 @@
 import { Server, type ServerResponse } from 'node:http';
 import { isIP, type ListenOptions } from 'node:net';
 import type { AppHandler } from '../../app/index.ts';
+import { worker_stopping } from '../../signals/index.ts';
 import { fromServer } from './from-server.ts';
 
 export interface TakenOver {
   /** Resolves when a server listens: what answers its requests. */
   readonly handler: Promise<AppHandler>;
+  /**
+   * This process is told to stop. Programs that hear of it themselves close their server, and many of them exit as soon as it is
+   * closed: it is not before worker_stopping, when all answers are with the web server.
+   */
+  readonly stopping: () => void;
   /** http.Server is as it was; a server that was taken stays so. */
   restore(): void;
 }
@@ -26,15 +32,17 @@ export function takeOverListen(): TakenOver {
   const handler = new Promise<AppHandler>((settle) => (resolve = settle));
   const servers = new Map<Server, Pretence>();
   let port: number | undefined; // the first one's
+  let isStopping = false;
   Server.prototype.listen = function listenInstead(this: Server, ...args: unknown[]): Server {
     const place = placeOf(args);
     let pretence = servers.get(this);
     if (place === undefined || (pretence === undefined && place.port !== (port ?? place.port))) {
       return Reflect.apply(listen, this, args) as Server;
     }
+    if (pretence?.listening === true) throw alreadyListens();
     const callback = args.findLast((arg) => typeof arg === 'function') as (() => void) | undefined;
     if (callback !== undefined) this.once('listening', callback);
-    if (pretence === undefined) servers.set(this, (pretence = new Pretence(this)));
+    if (pretence === undefined) servers.set(this, (pretence = new Pretence(this, () => !isStopping)));
     pretence.listen(place);
     if (port === undefined) resolve(pretence.handler);
     port ??= place.port;
@@ -42,6 +50,15 @@ export function takeOverListen(): TakenOver {
   } as typeof listen;
   return {
     handler,
+    stopping: () => {
+      if (isStopping) return;
+      isStopping = true;
+      const stopped = (): void => {
+        isStopping = false;
+        for (const pretence of servers.values()) pretence.checkClosed();
+      };
+      worker_stopping.connect(stopped, { once: true });
+    },
     restore: () => {
       if (own === undefined) delete (Server.prototype as { listen?: unknown }).listen;
       else Object.defineProperty(Server.prototype, 'listen', own);
@@ -52,48 +69,82 @@ export function takeOverListen(): TakenOver {
 interface Place {
   readonly port: number;
   readonly host: string | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
-/** The forms of net.Server.listen that mean a port. */
+const MAX_PORT = 65_535;
+
+/** The forms of net.Server.listen that mean a port. What is none is Node's to refuse. */
 function placeOf([first, second]: readonly unknown[]): Place | undefined {
   if (typeof first === 'object' && first !== null) {
-    const { port, host, path } = first as ListenOptions & { fd?: number };
-    if (path !== undefined || 'fd' in first || '_handle' in first) return undefined;
-    return { port: Number(port ?? 0), host };
+    const { port, host, path, signal } = first as ListenOptions & { fd?: number };
+    if (path !== undefined || 'fd' in first || '_handle' in first || !isPort(Number(port ?? 0))) return undefined;
+    return { port: Number(port ?? 0), host, signal };
   }
   const port = first === undefined || first === null || typeof first === 'function' ? 0 : Number(first);
-  if (!Number.isInteger(port)) return undefined; // a path
-  return { port, host: typeof second === 'string' ? second : undefined };
+  if (!isPort(port)) return undefined; // a path
+  return { port, host: typeof second === 'string' ? second : undefined, signal: undefined };
+}
+
+const isPort = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= MAX_PORT;
+
+function alreadyListens(): Error {
+  const message = 'Listen method has been called more than once without closing.';
+  return Object.assign(new Error(message), { code: 'ERR_SERVER_ALREADY_LISTEN' });
 }
 
 /** What a server that does not listen says of itself. */
 class Pretence {
   readonly handler: AppHandler;
   readonly #server: Server;
+  readonly #mayClose: () => boolean;
   #place: Place | undefined; // while it listens
+  #closing = false; // it has been told to, and has not said that it is
   #running = 0;
 
-  constructor(server: Server) {
+  /** `mayClose`: whether the server is closed when it is told to, and no request runs any more. */
+  constructor(server: Server, mayClose: () => boolean) {
     this.#server = server;
+    this.#mayClose = mayClose;
     this.handler = fromServer(server, (response) => this.#onRequest(response));
     const property = { configurable: true, enumerable: false };
     Object.defineProperties(server, {
-      listening: { get: () => this.#place !== undefined, ...property },
+      listening: { get: () => this.listening, ...property },
       address: { value: () => this.#address(), writable: true, ...property },
       close: { value: (callback?: (error?: Error) => void) => this.#close(callback), writable: true, ...property },
     });
   }
 
+  get listening(): boolean {
+    return this.#place !== undefined;
+  }
+
   listen(place: Place): void {
     this.#place = place;
     process.nextTick(() => this.#server.emit('listening'));
+    if (place.signal !== undefined) this.#closeBy(place.signal);
+  }
+
+  /** Once: a listen to come has a signal of its own. */
+  #closeBy(signal: AbortSignal): void {
+    const close = (): void => void this.#server.close();
+    if (signal.aborted) return process.nextTick(close);
+    signal.addEventListener('abort', close);
+    this.#server.once('close', () => signal.removeEventListener('abort', close));
+  }
+
+  /** Tell that it is closed, once it is. */
+  checkClosed(): void {
+    if (!this.#closing || this.#running > 0 || !this.#mayClose()) return;
+    this.#closing = false;
+    this.#server.emit('close');
   }
 
   #onRequest(response: ServerResponse): void {
     this.#running += 1;
     response.once('close', () => {
       this.#running -= 1;
-      this.#checkClosed();
+      this.checkClosed();
     });
   }
 
@@ -113,11 +164,8 @@ class Pretence {
         else callback(Object.assign(new Error('Server is not running.'), { code: 'ERR_SERVER_NOT_RUNNING' }));
       });
     }
-    process.nextTick(() => this.#checkClosed());
+    this.#closing = true;
+    process.nextTick(() => this.checkClosed());
     return this.#server;
-  }
-
-  #checkClosed(): void {
-    if (this.#place === undefined && this.#running === 0) this.#server.emit('close');
   }
 }
