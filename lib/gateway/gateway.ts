@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Client } from '../client/index.ts';
 import type { Access } from './access.ts';
 import { settingsOf, type GatewayOptions, type Settings } from './options.ts';
+import { refuse } from './refuse.ts';
 import { Relay } from './relay.ts';
 
 /** Where to listen. */
@@ -32,6 +33,11 @@ interface Peer {
   readonly running: Set<ServerResponse>;
   /** Its last request. Pipelined ones are done one after the other: what one changes the next may ask for (RFC 9112, 9.3.2). */
   last: Promise<void>;
+  /** The one before that. */
+  beforeLast: Promise<void>;
+  request: IncomingMessage | undefined;
+  /** Something has come that is no request. */
+  refused: boolean;
 }
 
 const MAX_HEAD_BYTES = 64 * 1024; // of a request's head; more is a 431
@@ -58,6 +64,8 @@ export class Gateway {
     this.#server = createServer({ maxHeaderSize: MAX_HEAD_BYTES }, (request, response) => {
       const peer = this.#peers.get(request.socket) as Peer;
       peer.running.add(response);
+      peer.request = request;
+      peer.beforeLast = peer.last;
       peer.last = this.#serve(request, response, peer.last, peer.gone.signal).finally(() => {
         peer.running.delete(response);
         if (this.#closing !== undefined && peer.running.size === 0) request.socket.destroySoon();
@@ -66,12 +74,23 @@ export class Gateway {
     this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.on('connection', (socket: Socket) => {
       const gone = new AbortController();
-      this.#peers.set(socket, { gone, running: new Set(), last: Promise.resolve() });
+      const none = Promise.resolve();
+      this.#peers.set(socket, {
+        gone,
+        running: new Set(),
+        last: none,
+        beforeLast: none,
+        request: undefined,
+        refused: false,
+      });
       socket.once('close', () => {
         this.#peers.delete(socket);
         gone.abort();
       });
     });
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
+      this.#refuse(error.code, socket as Socket),
+    );
   }
 
   /** Rejects with an error that says what to do where it cannot listen. */
@@ -104,6 +123,20 @@ export class Gateway {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
     await this.#client.close();
     clearTimeout(timer);
+  }
+
+  /** Behind the answers to what has come before it. */
+  #refuse(code: string | undefined, socket: Socket): void {
+    const peer = this.#peers.get(socket);
+    if (peer === undefined) return void socket.destroy();
+    if (peer.refused) return; // each further piece of it is told
+    peer.refused = true;
+    const isInBody = peer.request?.complete === false;
+    const before = isInBody ? peer.beforeLast : peer.last;
+    void before.then(() => {
+      if (isInBody && [...peer.running].at(-1)?.headersSent === true) socket.destroySoon();
+      else refuse(socket, code);
+    });
   }
 
   async #serve(

@@ -12,6 +12,7 @@ import { passDrain, serverResponse } from './server-response.ts';
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 const READING_ON = 300_000; // ms for the body behind an answer: http.Server's requestTimeout
+const STALLED = 1000; // ms without a piece of it being read: a parser that has given up leaves it as it is
 
 /**
  * The listener gets Node's own http.IncomingMessage and http.ServerResponse, and what it answers goes the way of every
@@ -94,6 +95,7 @@ class Exchange {
     if (!this.#pump.reading) return this.#answer.end();
     this.#answer.hold();
     const late = setTimeout(() => this.#incoming.destroy(hangUp()), READING_ON).unref();
+    this.#pump.onceStalled(STALLED, () => this.#answer.end());
     this.#incoming.once('close', () => {
       clearTimeout(late);
       this.#answer.end();

@@ -50,6 +50,7 @@ export class BodyPump {
   readonly #socket: RequestSocket;
   #begun = false;
   #running = false;
+  #stalled: NodeJS.Timeout | undefined;
 
   constructor(request: HttpRequest, message: IncomingMessage, socket: RequestSocket) {
     this.#request = request;
@@ -62,12 +63,27 @@ export class BodyPump {
     if (this.#running || this.#message.complete || this.#message.destroyed) return;
     this.#begun = true;
     this.#running = true;
+    this.#stalled?.refresh();
     void this.#run();
   }
 
   /** Whether somebody is at the body. Pipes and iterators have a listener, too; `resume()` alone throws it away. */
   get reading(): boolean {
     return !this.#message.complete && !this.#message.destroyed && this.#isHeard();
+  }
+
+  /** `listener` is called once nobody has taken what there is for so long (ms); that the client is slow does not count. */
+  onceStalled(ms: number, listener: () => void): void {
+    const stop = (): void => {
+      clearTimeout(this.#stalled);
+      this.#stalled = undefined;
+    };
+    this.#message.once('close', stop);
+    this.#stalled = setTimeout(() => {
+      if (this.#running && this.#message.readableLength === 0) return void this.#stalled?.refresh();
+      stop();
+      listener();
+    }, ms).unref();
   }
 
   /** A body that nobody wants ends here. One that somebody has begun to read does not: part of a body is no body. */
@@ -99,6 +115,7 @@ export class BodyPump {
         }
         this.#socket.bytesRead += piece.length;
         this.#socket.touch();
+        this.#stalled?.refresh();
         if (!message.push(piece)) return;
       }
     } catch (error) {

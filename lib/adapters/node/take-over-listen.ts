@@ -14,7 +14,7 @@ export interface TakenOver {
    * closed: it is not before worker_stopping, when all answers are with the web server.
    */
   readonly stopping: () => void;
-  /** http.Server is as it was; a server that was taken stays so. */
+  /** `listen` is as it was; a server that was taken stays so. */
   restore(): void;
 }
 
@@ -26,8 +26,8 @@ export interface TakenOver {
  */
 export function takeOverListen(): TakenOver {
   const own = Object.getOwnPropertyDescriptor(Server.prototype, 'listen');
-  // eslint-disable-next-line typescript/unbound-method -- it is called on the server
-  const listen = Server.prototype.listen;
+  // eslint-disable-next-line typescript/unbound-method -- they are called on the server
+  const { listen, close } = Server.prototype;
   let resolve: (handler: AppHandler) => void;
   const handler = new Promise<AppHandler>((settle) => (resolve = settle));
   const servers = new Map<Server, Pretence>();
@@ -48,6 +48,11 @@ export function takeOverListen(): TakenOver {
     port ??= place.port;
     return this;
   } as typeof listen;
+  // Not on the server itself: a program may have put a `close` of its own there, around this one, before it listens.
+  Server.prototype.close = function closeInstead(this: Server, callback?: (error?: Error) => void): Server {
+    const pretence = servers.get(this);
+    return pretence === undefined ? Reflect.apply(close, this, [callback]) : pretence.close(callback);
+  };
   return {
     handler,
     stopping: () => {
@@ -111,7 +116,6 @@ class Pretence {
     Object.defineProperties(server, {
       listening: { get: () => this.listening, ...property },
       address: { value: () => this.#address(), writable: true, ...property },
-      close: { value: (callback?: (error?: Error) => void) => this.#close(callback), writable: true, ...property },
     });
   }
 
@@ -155,7 +159,7 @@ class Pretence {
     return { address, port, family: address.includes(':') ? 'IPv6' : 'IPv4' };
   }
 
-  #close(callback?: (error?: Error) => void): Server {
+  close(callback?: (error?: Error) => void): Server {
     const running = this.#place !== undefined;
     this.#place = undefined;
     if (callback !== undefined) {
