@@ -164,6 +164,9 @@ function variables(environ: Record<string, string>): MetaVariables {
   return {
     get: (name: string) => map.get(name),
     has: (name: string) => map.has(name),
+    each: (initials, visit) => {
+      for (const [name, value] of map) if (initials === '' || initials.includes(name.charAt(0))) visit(name, value);
+    },
     [Symbol.iterator]: () => map[Symbol.iterator](),
   };
 }

@@ -37,13 +37,27 @@ function isAbsent(variable: string, value: string | undefined): boolean {
  */
 export function requestHeaders(variables: MetaVariables): Map<string, string> {
   const headers = new Map<string, string>();
-  for (const [variable, value] of variables) {
-    const name = headerName(variable);
-    if (name === undefined || isAbsent(variable, value)) continue;
+  eachHeader(variables, (name, value) => {
     const before = headers.get(name);
     headers.set(name, before === undefined ? value : before + (name === 'cookie' ? '; ' : ', ') + value);
-  }
+  });
   return headers;
+}
+
+/** The same as they came: names in lower case and values in turn, repeated ones one by one. */
+export function requestHeaderLines(variables: MetaVariables): string[] {
+  const lines: string[] = [];
+  eachHeader(variables, (name, value) => lines.push(name, value));
+  return lines;
+}
+
+const INITIALS = 'CH'; // of CONTENT_LENGTH, CONTENT_TYPE and HTTP_...
+
+function eachHeader(variables: MetaVariables, visit: (name: string, value: string) => void): void {
+  variables.each(INITIALS, (variable, value) => {
+    const name = headerName(variable);
+    if (name !== undefined && !isAbsent(variable, value)) visit(name, value);
+  });
 }
 
 const KNOWN_MAX = 256; // clients choose names

@@ -5,6 +5,8 @@ export interface MetaVariables extends Iterable<[name: string, value: string]> {
   /** The last value of that name; with `separator`, all of its values joined. */
   get(name: string, separator?: string): string | undefined;
   has(name: string): boolean;
+  /** Call `visit` for each variable, in order; where `initials` are given, for those whose names begin with one of them. */
+  each(initials: string, visit: (name: string, value: string) => void): void;
 }
 
 /** The request's method, REQUEST_METHOD (4.1.12). `GET` where a web server sends none. */

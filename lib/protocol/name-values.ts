@@ -68,6 +68,13 @@ export class NameValues implements Iterable<[string, string]> {
   }
 
   *[Symbol.iterator](): Iterator<[string, string]> {
+    const pairs: [string, string][] = [];
+    this.each('', (name, value) => pairs.push([name, value]));
+    yield* pairs;
+  }
+
+  /** Call `visit` for each pair, in order; where `initials` are given, for those whose names begin with one of them. */
+  each(initials: string, visit: (name: string, value: string) => void): void {
     const text = this.#text;
     for (let at = 0; at < text.length;) {
       let nameLength = text.charCodeAt(at++);
@@ -82,7 +89,10 @@ export class NameValues implements Iterable<[string, string]> {
       }
       const valueAt = at + nameLength;
       const end = valueAt + valueLength;
-      yield [text.slice(at, valueAt), text.slice(valueAt, end)];
+      // Most variables are not asked for: those are not even cut out.
+      if (initials === '' || (nameLength > 0 && initials.includes(text.charAt(at)))) {
+        visit(text.slice(at, valueAt), text.slice(valueAt, end));
+      }
       at = end;
     }
   }

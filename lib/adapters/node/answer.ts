@@ -4,43 +4,54 @@ import { HttpResponse } from '../../app/index.ts';
 import { Chunks } from './chunks.ts';
 import { parseHead, type ResponseHead } from './response-head.ts';
 
-type Done = (error?: Error | null) => void;
-
-const NOTHING: AsyncIterable<Buffer> = {
+const NOTHING: AsyncIterable<Uint8Array> = {
   [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ value: undefined, done: true }) }),
 };
-const WHOLE = 65_536; // bytes that may wait for the end; what has more is a stream
+const WHOLE = 65_536; // bytes, or characters, that may wait for the end; what has more is a stream
 const HEAD_ENDS = '\r\n\r\n';
 // eslint-disable-next-line no-control-regex
 const NOT_ASCII = /[^\x00-\x7f]/;
 const INTERIM = 'HTTP/1.1 1';
+const UTF8: ReadonlySet<string> = new Set(['utf8', 'utf-8']); // what text is sent as in any case
+
+/** Who is told what becomes of it. */
+export interface AnswerOwner {
+  /** Nobody wants the rest of the body. */
+  givenUp(): void;
+  /** There is room for more. */
+  room(): void;
+}
 
 export class ListenerAnswer {
-  /** Rejects with what has ended it before its head was there. */
-  readonly response: Promise<HttpResponse>;
   readonly #bodyless: boolean;
-  readonly #onGivenUp: () => void;
-  #resolve!: (response: HttpResponse) => void;
-  #reject!: (error: unknown) => void;
+  readonly #owner: AnswerOwner;
+  #response: HttpResponse | undefined; // what has come before anybody has asked for it
+  #settle: { resolve: (response: HttpResponse) => void; reject: (error: unknown) => void } | undefined;
   #head: ResponseHead | undefined;
   #chunks: Chunks | undefined; // of a body that the listener has framed by itself
-  #pieces: Buffer[] = []; // until it is known whether there are more to come
-  #held = 0; // bytes written so far
+  #pieces: (string | Uint8Array)[] = []; // until it is known whether there are more to come
+  #held = 0; // so much has been written
+  #full = false; // until the piece that is on its way has been sent
   #onHold = false;
   #streaming = false;
   #ended = false;
   #complete = false;
   #error: Error | undefined;
-  #waiting: { resolve: (result: IteratorResult<Buffer>) => void; reject: (error: Error) => void } | undefined;
-  #done: Done | undefined; // of the piece that is on its way
+  #waiting:
+    { resolve: (result: IteratorResult<string | Uint8Array>) => void; reject: (error: Error) => void } | undefined;
 
-  /** `method`: what the client has sent. `onGivenUp`: nobody wants the rest of the body. */
-  constructor(method: string, onGivenUp: () => void) {
+  /** `method`: what the client has sent. */
+  constructor(method: string, owner: AnswerOwner) {
     this.#bodyless = method === 'HEAD';
-    this.#onGivenUp = onGivenUp;
-    this.response = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
+    this.#owner = owner;
+  }
+
+  /** Call it once. Rejects with what has ended it before its head was there. */
+  response(): HttpResponse | Promise<HttpResponse> {
+    if (this.#response !== undefined) return this.#response;
+    return new Promise((resolve, reject) => {
+      if (this.#error === undefined) this.#settle = { resolve, reject };
+      else reject(this.#error);
     });
   }
 
@@ -54,18 +65,18 @@ export class ListenerAnswer {
     return this.#complete || this.#error !== undefined;
   }
 
-  /** The next bytes of the connection. `done` is called when there is room for more. */
-  write(chunk: string | Buffer, encoding: BufferEncoding, done: Done): void {
+  /** The next bytes of the connection. False: no more of them until the owner is told that there is room. */
+  write(chunk: string | Uint8Array, encoding: BufferEncoding): boolean {
     let body = chunk;
     if (this.#head === undefined) {
-      const text = typeof chunk === 'string' ? chunk : chunk.toString('latin1');
-      if (text === '' || text.startsWith(INTERIM)) return done(); // FastCGI has no interim answers
+      const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('latin1');
+      if (text === '' || text.startsWith(INTERIM)) return true; // FastCGI has no interim answers
       const end = text.indexOf(HEAD_ENDS) + HEAD_ENDS.length;
       this.#begin(text.slice(0, end), typeof chunk === 'string' ? encoding : 'latin1');
       body = typeof chunk === 'string' ? text.slice(end) : chunk.subarray(end);
     }
-    const bytes = typeof body === 'string' ? Buffer.from(body, encoding) : body;
-    this.#take(this.#chunks === undefined ? bytes : this.#chunks.push(bytes), done);
+    if (this.#chunks !== undefined) return this.#take(this.#chunks.push(bytesOf(body, encoding)));
+    return this.#take(typeof body === 'string' && !UTF8.has(encoding) ? Buffer.from(body, encoding) : body);
   }
 
   /** Everything has been written, but it is not to go yet. */
@@ -77,23 +88,28 @@ export class ListenerAnswer {
   end(): void {
     this.#ended = true;
     if (this.#streaming) this.#serve();
-    else if (this.#done === undefined) this.#finish();
+    else if (!this.#full) this.#finish();
     else process.nextTick(() => this.#finish()); // 'finish' comes of it, and others may have yet to hear of 'prefinish'
   }
 
   #finish(): void {
-    while (this.#done !== undefined) this.#makeRoom(); // what is left has been written already
+    while (this.#full) this.#makeRoom(); // what is left has been written already
     if (this.#head === undefined || this.over) return;
     this.#complete = true;
-    this.#resolve(this.#whole(this.#head));
+    this.#answer(this.#whole(this.#head));
   }
 
   /** It breaks off. */
   fail(error: Error): void {
     if (this.over) return;
     this.#error = error;
-    if (!this.#streaming) this.#reject(error);
+    if (!this.#streaming) this.#settle?.reject(error);
     this.#serve();
+  }
+
+  #answer(response: HttpResponse): void {
+    if (this.#settle === undefined) this.#response = response;
+    else this.#settle.resolve(response);
   }
 
   #begin(text: string, encoding: BufferEncoding): void {
@@ -107,30 +123,34 @@ export class ListenerAnswer {
     queueMicrotask(() => this.#stream()); // whoever ends it at once has done so by then
   }
 
-  #take(bytes: Buffer, done: Done): void {
-    if (bytes.length === 0 || this.#bodyless) return done();
-    this.#pieces.push(bytes);
-    this.#held += bytes.length;
+  #take(piece: string | Uint8Array): boolean {
+    if (piece.length === 0 || this.#bodyless) return true;
+    this.#pieces.push(piece);
+    this.#held += piece.length;
     // A listener that waits for 'drain' goes on before any microtask can run.
-    if (!this.#streaming && this.#held <= WHOLE) return done();
-    this.#done = done;
+    if (!this.#streaming && this.#held <= WHOLE) return true;
+    this.#full = true;
     this.#serve();
+    return false;
   }
 
   #whole(head: ResponseHead): HttpResponse {
     if (this.#bodyless) return responseOf(head, NOTHING); // of unknown length, unless the head says it
     const [first, ...more] = this.#pieces;
     this.#pieces = [];
-    return responseOf(head, more.length === 0 ? first : Buffer.concat([first as Buffer, ...more]));
+    return responseOf(
+      head,
+      more.length === 0 ? first : Buffer.concat([first as string, ...more].map((piece) => bytesOf(piece))),
+    );
   }
 
   #stream(): void {
     if (this.#onHold || this.#ended || this.#error !== undefined || this.#head === undefined) return;
     this.#streaming = true;
-    this.#resolve(responseOf(this.#head, { [Symbol.asyncIterator]: () => this.#iterator() }));
+    this.#answer(responseOf(this.#head, { [Symbol.asyncIterator]: () => this.#iterator() }));
   }
 
-  #iterator(): AsyncIterator<Buffer> {
+  #iterator(): AsyncIterator<string | Uint8Array> {
     return {
       next: () =>
         new Promise((resolve, reject) => {
@@ -139,16 +159,16 @@ export class ListenerAnswer {
           this.#serve();
         }),
       return: () => {
-        if (!this.#bodyless) this.#onGivenUp(); // else it may write to its end, as under http
+        if (!this.#bodyless) this.#owner.givenUp(); // else it may write to its end, as under http
         return Promise.resolve({ value: undefined, done: true });
       },
     };
   }
 
   #makeRoom(): void {
-    const done = this.#done;
-    this.#done = undefined;
-    done?.();
+    if (!this.#full) return;
+    this.#full = false;
+    this.#owner.room();
   }
 
   /** Hand on what there is, to whoever waits for it. */
@@ -165,6 +185,11 @@ export class ListenerAnswer {
       waiting.resolve({ value: undefined, done: true });
     }
   }
+}
+
+function bytesOf(piece: string | Uint8Array, encoding: BufferEncoding = 'utf8'): Buffer {
+  if (typeof piece === 'string') return Buffer.from(piece, encoding);
+  return Buffer.from(piece.buffer, piece.byteOffset, piece.length);
 }
 
 function responseOf({ status, fields }: ResponseHead, body: HttpResponse['body']): HttpResponse {

@@ -3,9 +3,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AppHandler, HttpRequest, HttpResponse } from '../../app/index.ts';
-import { ListenerAnswer } from './answer.ts';
+import { type AnswerOwner, ListenerAnswer } from './answer.ts';
 import { BodyPump, incomingMessage } from './incoming-message.ts';
-import { RequestSocket } from './request-socket.ts';
+import { RequestSocket, type SocketOwner } from './request-socket.ts';
 import { passDrain, serverResponse } from './server-response.ts';
 
 /** What http.createServer takes. */
@@ -25,44 +25,27 @@ export function fromNode(listener: NodeListener): AppHandler {
   return (request) => new Exchange(request).run(listener);
 }
 
-class Exchange {
+class Exchange implements SocketOwner, AnswerOwner {
   readonly #request: HttpRequest;
   readonly #answer: ListenerAnswer;
   readonly #pump: BodyPump;
   readonly #socket: RequestSocket;
   readonly #incoming: IncomingMessage;
   readonly #outgoing: ServerResponse;
-  /** By the client, the listener, or at the end. */
-  readonly #onClosed = (): void => {
-    if (this.#incoming.destroyed || (this.#finished && this.#incoming.complete)) return;
-    this.#incoming.destroy(hangUp());
-  };
   #finished = false;
 
   constructor(request: HttpRequest) {
     this.#request = request;
-    const answer = (this.#answer = new ListenerAnswer(request.sentMethod, () => this.#socket.destroy()));
-    const socket = (this.#socket = new RequestSocket({
-      request,
-      sink: (chunk, encoding, done) => answer.write(chunk, encoding, done),
-      onWanted: () => this.#pump.wanted(),
-      onEnd: () => answer.end(),
-      onClose: (error) => {
-        if (!this.#finished && !answer.over) answer.fail(closedEarly(error));
-      },
-    }));
-    const incoming = (this.#incoming = incomingMessage(request, socket));
-    this.#pump = new BodyPump(request, incoming, socket);
-    socket.on('close', this.#onClosed); // before the response hears of it
-    const outgoing = (this.#outgoing = serverResponse(incoming, socket));
-    outgoing.once('prefinish', () => this.#onEnd());
-    outgoing.once('finish', () => this.#onFinish());
-    socket.on('drain', () => passDrain(outgoing));
-    socket.on('error', () => {}); // whoever has destroyed it knows
-    socket.on('timeout', () => this.#onTimeout());
+    this.#answer = new ListenerAnswer(request.sentMethod, this);
+    this.#socket = new RequestSocket(request, this);
+    this.#incoming = incomingMessage(request, this.#socket);
+    this.#pump = new BodyPump(request, this.#incoming, this.#socket);
+    this.#outgoing = serverResponse(this.#incoming, this.#socket);
+    this.#outgoing.on('prefinish', () => this.#onEnd());
+    this.#outgoing.on('finish', () => this.#onFinish());
   }
 
-  run(listener: NodeListener): Promise<HttpResponse> {
+  run(listener: NodeListener): HttpResponse | Promise<HttpResponse> {
     try {
       const returned = listener(this.#incoming, this.#outgoing);
       if (returned instanceof Promise) returned.catch((error: unknown) => this.#failed(error));
@@ -70,7 +53,63 @@ class Exchange {
       this.#failed(error);
     }
     if (!this.#answer.over) this.#request.onCancel((reason) => this.#abort(reason as Error));
-    return this.#answer.response;
+    return this.#answer.response();
+  }
+
+  take(chunk: string | Uint8Array, encoding: BufferEncoding): boolean {
+    return this.#answer.write(chunk, encoding);
+  }
+
+  room(): void {
+    this.#socket.room();
+  }
+
+  drained(): void {
+    passDrain(this.#outgoing);
+  }
+
+  wanted(): void {
+    this.#pump.wanted();
+  }
+
+  ended(): void {
+    this.#answer.end();
+  }
+
+  closed(error: Error | null): boolean {
+    if (!this.#finished && !this.#answer.over) this.#answer.fail(closedEarly(error));
+    return !this.#finished || !this.#incoming.complete;
+  }
+
+  /** By the client, the listener, or at the end; before the response hears of it. */
+  gone(): void {
+    if (this.#incoming.destroyed || (this.#finished && this.#incoming.complete)) return;
+    this.#incoming.destroy(hangUp());
+  }
+
+  givenUp(): void {
+    this.#socket.destroy();
+  }
+
+  /** As Node's own server: without a listener the connection is closed. */
+  timedOut(): void {
+    const { server } = this.#socket;
+    const heard = [
+      !this.#incoming.complete && this.#incoming.emit('timeout', this.#socket),
+      !this.#finished && this.#outgoing.emit('timeout', this.#socket),
+      server?.emit('timeout', this.#socket),
+    ];
+    if (!heard.includes(true)) this.#socket.destroy();
+  }
+
+  /** What Node's server does with the turn after 'finish'. */
+  close(): void {
+    const outgoing = this.#outgoing as Internals;
+    outgoing.destroyed = true;
+    outgoing._closed = true;
+    this.#outgoing.emit('close');
+    if (this.#pump.reading) this.#incoming.once('close', () => this.#socket.destroy());
+    else this.#socket.destroy();
   }
 
   #abort(reason: Error): void {
@@ -104,30 +143,15 @@ class Exchange {
 
   /** As Node's own server: what nobody has read is not wanted. */
   #onFinish(): void {
-    const outgoing = this.#outgoing as Internals;
     this.#finished = true;
     this.#pump.drop();
     this.#outgoing.detachSocket(this.#socket as unknown as Socket);
-    process.nextTick(() => {
-      outgoing.destroyed = true;
-      outgoing._closed = true;
-      this.#outgoing.emit('close');
-      if (this.#incoming.complete) this.#socket.off('close', this.#onClosed); // it need not wait for it, where nobody else does
-      if (this.#pump.reading) this.#incoming.once('close', () => this.#socket.destroy());
-      else this.#socket.destroy();
-    });
+    process.nextTick(close, this);
   }
+}
 
-  /** As Node's own server: without a listener the connection is closed. */
-  #onTimeout(): void {
-    const { server } = this.#socket;
-    const heard = [
-      !this.#incoming.complete && this.#incoming.emit('timeout', this.#socket),
-      !this.#finished && this.#outgoing.emit('timeout', this.#socket),
-      server?.emit('timeout', this.#socket),
-    ];
-    if (!heard.includes(true)) this.#socket.destroy();
-  }
+function close(exchange: Exchange): void {
+  exchange.close();
 }
 
 /** What Node's server sets, too. */

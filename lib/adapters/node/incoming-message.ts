@@ -3,6 +3,7 @@
 import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { HttpRequest } from '../../app/index.ts';
+import { requestHeaderLines } from '../../cgi/index.ts';
 import type { RequestSocket } from './request-socket.ts';
 
 /** Header names are as HTTP/2 has them, in lower case: CGI does not keep how they were written. */
@@ -13,8 +14,7 @@ export function incomingMessage(request: HttpRequest, socket: RequestSocket): In
   message.httpVersionMajor = 1;
   message.httpVersionMinor = 1; // the web server's client may speak another one: keep-alive and chunks are the web server's business
   message.httpVersion = '1.1';
-  const lines: string[] = [];
-  for (const [name, value] of request.headers) lines.push(name, value);
+  const lines = requestHeaderLines(request.environ);
   (message as unknown as Internals)._addHeaderLines(lines, lines.length); // `headers` is made of them when it is asked for
   return message;
 }
