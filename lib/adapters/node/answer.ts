@@ -136,12 +136,9 @@ export class ListenerAnswer {
 
   #whole(head: ResponseHead): HttpResponse {
     if (this.#bodyless) return responseOf(head, NOTHING); // of unknown length, unless the head says it
-    const [first, ...more] = this.#pieces;
+    const pieces = this.#pieces;
     this.#pieces = [];
-    return responseOf(
-      head,
-      more.length === 0 ? first : Buffer.concat([first as string, ...more].map((piece) => bytesOf(piece))),
-    );
+    return responseOf(head, pieces.length < 2 ? pieces[0] : Buffer.concat(pieces.map((piece) => bytesOf(piece))));
   }
 
   #stream(): void {

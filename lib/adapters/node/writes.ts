@@ -29,10 +29,10 @@ export class Writes {
   /** Whether there is room for more below `bound`. */
   write(chunk: string | Uint8Array, encoding: BufferEncoding, done: Done | undefined, bound: number): boolean {
     this.length += chunk.length;
-    const hasRoom = this.length < bound;
-    if (!hasRoom) this.needDrain = true;
     if (this.corked > 0 || this.#blocked !== undefined) this.#held.push(chunk, encoding, done);
     else this.#pass(chunk, encoding, done);
+    const hasRoom = this.length < bound;
+    if (!hasRoom) this.needDrain = true;
     return hasRoom;
   }
 
