@@ -17,7 +17,7 @@ export class Writes {
   needDrain = false;
   readonly #taker: Taker;
   readonly #onDrained: () => void;
-  #held: (string | Uint8Array | BufferEncoding | Done | undefined)[] = []; // chunk, encoding and callback in turn
+  #held: { chunk: string | Uint8Array; encoding: BufferEncoding; done: Done | undefined }[] = [];
   #blocked: { length: number; done: Done | undefined } | undefined; // taken, but not sent yet
   #done: (Done | undefined)[] = []; // of what was taken in this turn
 
@@ -29,7 +29,7 @@ export class Writes {
   /** Whether there is room for more below `bound`. */
   write(chunk: string | Uint8Array, encoding: BufferEncoding, done: Done | undefined, bound: number): boolean {
     this.length += chunk.length;
-    if (this.corked > 0 || this.#blocked !== undefined) this.#held.push(chunk, encoding, done);
+    if (this.corked > 0 || this.#blocked !== undefined) this.#held.push({ chunk, encoding, done });
     else this.#pass(chunk, encoding, done);
     const hasRoom = this.length < bound;
     if (!hasRoom) this.needDrain = true;
@@ -57,22 +57,21 @@ export class Writes {
   giveUp(): void {
     const held = this.#held;
     this.#held = [];
-    for (let at = 2; at < held.length; at += 3) {
-      const done = held[at] as Done | undefined;
-      const error = Object.assign(new Error('Cannot call write after a stream was destroyed'), {
-        code: 'ERR_STREAM_DESTROYED',
-      });
-      if (done) process.nextTick(done, error);
+    for (const { done } of held) {
+      if (done === undefined) continue;
+      const error = new Error('Cannot call write after a stream was destroyed');
+      process.nextTick(done, Object.assign(error, { code: 'ERR_STREAM_DESTROYED' }));
     }
   }
 
   #passHeld(): void {
     const held = this.#held;
-    let at = 0;
-    for (; at < held.length && this.corked === 0 && this.#blocked === undefined; at += 3) {
-      this.#pass(held[at] as string | Uint8Array, held[at + 1] as BufferEncoding, held[at + 2] as Done | undefined);
+    let passed = 0;
+    while (passed < held.length && this.corked === 0 && this.#blocked === undefined) {
+      const { chunk, encoding, done } = held[passed++] as (typeof held)[number];
+      this.#pass(chunk, encoding, done);
     }
-    if (at > 0) held.splice(0, at);
+    held.splice(0, passed);
   }
 
   #pass(chunk: string | Uint8Array, encoding: BufferEncoding, done: Done | undefined): void {
