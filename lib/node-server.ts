@@ -2,6 +2,7 @@
 
 import { EventEmitter } from 'node:events';
 import type { AddressInfo, ListenOptions } from 'node:net';
+import { inspect } from 'node:util';
 import { fromServer, type NodeListener } from './adapters/index.ts';
 import { Application } from './app/index.ts';
 import { serve, type ServeOptions, type Serving } from './serve.ts';
@@ -149,9 +150,37 @@ export class NodeServer extends EventEmitter {
   }
 }
 
-/** `createServer(listener)`, `createServer(options, listener)`: as http.createServer. */
+/**
+ * `createServer(listener)`, `createServer(options, listener)`: as http.createServer. Throws TypeError ERR_INVALID_ARG_TYPE, as that
+ * does, also for applications that are no listeners: what to do with them is said.
+ */
 export function createServer(options?: NodeServerOptions | NodeListener, listener?: NodeListener): NodeServer {
+  for (const given of [options, listener]) checkArgument(given, given === listener);
   return typeof options === 'function' ? new NodeServer({}, options) : new NodeServer(options, listener);
+}
+
+/** Throws for what is neither a listener nor options. */
+function checkArgument(given: unknown, mustBeListener: boolean): void {
+  const advice = adviceFor(given);
+  if (advice === undefined && (given === undefined || typeof given === 'function')) return;
+  if (advice === undefined && !mustBeListener && typeof given === 'object' && given !== null) return;
+  const what = advice ?? `${inspect(given, { depth: 0 })} is neither`;
+  const message = `createServer takes a listener (request, response), with options before it: ${what}`;
+  throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
+}
+
+/** What to do with an application that does not listen to requests. Asked by `in`: a router may have a function under every name. */
+function adviceFor(given: unknown): string | undefined {
+  if ((typeof given !== 'object' && typeof given !== 'function') || given === null) return undefined;
+  const has = (name: string): boolean =>
+    name in given && typeof (given as Record<string, unknown>)[name] === 'function';
+  if (has('handlers'))
+    return "serve(application, { listen: 'unix:/run/app.sock' }) of 'postfork' serves an Application";
+  if (!has('fetch') && !has('routing') && !has('callback')) return undefined;
+  return (
+    "this is an application of another kind: `postfork serve` takes a module that exports it, and `adapt` of 'postfork/node' " +
+    'makes a handler of it: serve(new Application().fallback(adapt(app)))'
+  );
 }
 
 /** The forms of net.Server.listen, in the words of `serve`. */

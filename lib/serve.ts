@@ -35,6 +35,11 @@ export interface Serving {
   readonly server: Server;
   /** Stop: see Server.close. worker_stopping is sent when no request runs any more. A second call may shorten the time. */
   close(options?: CloseOptions): Promise<void>;
+  /**
+   * Call it where Node tells of an error that nobody has caught, 'uncaughtException' or 'unhandledRejection': the request that
+   * it happened for ends at once. False where none ends by it: see Application.fail.
+   */
+  fail(error: unknown): boolean;
 }
 
 /**
@@ -76,6 +81,7 @@ export async function serve(application: Application, options: ServeOptions = {}
       else void server.close(closeOptions); // the same promise, which the first call has
       return closing;
     },
+    fail: (error) => application.fail(error),
   };
 }
 

@@ -5,6 +5,10 @@ import { existsSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
+import { fastify } from 'fastify';
+import { Hono } from 'hono';
+import Koa from 'koa';
+import { Application } from '../lib/app/index.ts';
 import { Client } from '../lib/client/index.ts';
 import { createServer, NodeServer, type NodeServerOptions } from '../lib/node-server.ts';
 import { request_finished } from '../lib/signals/index.ts';
@@ -221,6 +225,30 @@ describe('requests', () => {
     });
     server.setTimeout(20, () => {});
     expect(await ask(at)).toBe('late');
+  });
+});
+
+describe('what is no listener', () => {
+  test.each([
+    ['a number', 42, /takes a listener \(request, response\).*42 is neither/],
+    ['nothing', null, /null is neither/],
+    ['an Application', new Application(), /serve\(application, .* of 'postfork' serves an Application/],
+    ['an application of Hono', new Hono(), /`postfork serve`.*`adapt`/],
+    ['a Fastify one', fastify(), /`postfork serve`.*`adapt`/],
+    ['a Koa one', new Koa(), /`postfork serve`.*`adapt`/],
+  ])('%s: TypeError that says what to do', (_what, given, message) => {
+    const wanted = expect.objectContaining({
+      name: 'TypeError',
+      code: 'ERR_INVALID_ARG_TYPE',
+      message: expect.stringMatching(message) as string,
+    });
+    expect(() => createServer(given as never)).toThrow(wanted);
+    expect(() => createServer({}, given as never)).toThrow(wanted);
+  });
+
+  test('options that are none, a listener that is an object: TypeError', () => {
+    expect(() => createServer('x' as never)).toThrow(TypeError);
+    expect(() => createServer({}, {} as never)).toThrow(TypeError);
   });
 });
 

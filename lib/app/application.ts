@@ -1,7 +1,14 @@
 // Application: the pipeline of one FastCGI application, its routes, and its request signals.
 
+import { formatResponseHead } from '../cgi/index.ts';
 import type { Handler, Request, Response as Outgoing } from '../server/index.ts';
-import { got_request_exception, request_finished, request_started, runInRequest } from '../signals/index.ts';
+import {
+  currentRequest,
+  got_request_exception,
+  request_finished,
+  request_started,
+  runInRequest,
+} from '../signals/index.ts';
 import { errorResponse } from './error-response.ts';
 import { HttpError } from './http-error.ts';
 import { HttpRequest } from './http-request.ts';
@@ -28,6 +35,8 @@ interface Mounted {
 const AUTHORIZER = 2;
 const FILTER = 3;
 const DEFAULT_MAX_HEAD = 8192;
+const FAILED = '500 Internal Server Error\n';
+const FAILED_FIELDS = ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(FAILED.length)];
 
 export class Application {
   #mount: string;
@@ -35,7 +44,7 @@ export class Application {
   readonly #layers: Middleware[] = [];
   readonly #router: Router = new Router();
   readonly #mounts: Mounted[] = [];
-  readonly #active: Set<HttpRequest> = new Set();
+  readonly #active: Map<HttpRequest, Outgoing> = new Map();
   #authorizer: AppHandler | undefined;
   #filter: AppHandler | undefined;
   #fallback: AppHandler | undefined;
@@ -151,10 +160,36 @@ export class Application {
    */
   async finishAll(error: unknown): Promise<void> {
     await Promise.all(
-      [...this.#active].map(async (request) => {
+      [...this.#active.keys()].map(async (request) => {
         await this.#sendFinished(request, error);
       }),
     );
+  }
+
+  /**
+   * For who serves an application: an error that nobody has caught, as in a timer's callback. Called where Node tells of it, it
+   * ends the request that this happened for, whatever its handler does: got_request_exception, and a 500, or the cut of an
+   * answer that has begun. False where it is not known which one that is (see followRequests), or where it has its answer.
+   */
+  fail(error: unknown): boolean {
+    const request = currentRequest() as HttpRequest | undefined;
+    const outgoing = request && this.#active.get(request);
+    if (request === undefined || outgoing === undefined || outgoing.over) return false;
+    void this.#endFailed(error, request, outgoing);
+    return true;
+  }
+
+  /** A handler that heeds the request's signal has a turn of the event loop to fail by it: then the layers see the error. */
+  async #endFailed(error: unknown, request: HttpRequest, outgoing: Outgoing): Promise<void> {
+    request.failure = { error };
+    await got_request_exception.notify(this, { request, error });
+    request.cancel(error);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (outgoing.over) return;
+    outgoing.stderr(`${request.method} ${request.target}: ${messageOf(error)}`);
+    if (outgoing.started) outgoing.cut();
+    else outgoing.send(formatResponseHead(500, FAILED_FIELDS), FAILED, 1);
+    await this.#finish(request, error);
   }
 
   /**
@@ -163,7 +198,7 @@ export class Application {
    */
   handle(incoming: Request, outgoing: Outgoing): void | Promise<void> {
     const request = new HttpRequest(incoming, this.#mount, this);
-    this.#active.add(request);
+    this.#active.set(request, outgoing);
     return runInRequest(request, () => this.#begin(request, incoming, outgoing));
   }
 
@@ -215,7 +250,9 @@ export class Application {
 
   /** A body has been sent, or has broken off: no layer is left to tell of its error. */
   async #streamed(request: HttpRequest, error: unknown): Promise<void> {
-    if (error !== undefined && !request.aborted) await got_request_exception.notify(this, { request, error });
+    if (error !== undefined && !request.aborted && !isTold(request, error)) {
+      await got_request_exception.notify(this, { request, error });
+    }
     await this.#finish(request, error);
   }
 
@@ -262,7 +299,9 @@ export class Application {
   async #convert(request: HttpRequest, error: unknown): Promise<HttpResponse> {
     const response = errorResponse(error);
     if (request.cancelled && isAbortError(error)) response.unexpected = false;
-    if (response.unexpected) await got_request_exception.notify(request.application, { request, error });
+    if (response.unexpected && !isTold(request, error)) {
+      await got_request_exception.notify(request.application, { request, error });
+    }
     return response;
   }
 }
@@ -288,6 +327,11 @@ async function below(request: HttpRequest, prefix: string, handle: Next): Promis
   } finally {
     leave();
   }
+}
+
+/** Whether got_request_exception was sent for it, see `fail`. */
+function isTold({ failure }: HttpRequest, error: unknown): boolean {
+  return failure !== undefined && failure.error === error;
 }
 
 /** What fetch, timers and streams throw that were given `request.signal`. */

@@ -46,6 +46,8 @@ export class HttpRequest {
   maxBodyBytes: number = DEFAULT_MAX_BODY;
   /** The most bytes that `body` and `multipart` give. Default: no bound; the bodyLimit middleware sets it. */
   maxStreamBytes: number = Infinity;
+  /** What has failed for it outside of its handler. For the application. */
+  failure: { readonly error: unknown } | undefined;
   /** The application that was asked, whatever sub-application answers: the `sender` of the request's signals. */
   readonly application: object;
   readonly #incoming: Request;

@@ -1,7 +1,8 @@
-// What a worker writes, for a person: its lines as they are, those of its log as messages with stacks.
+// What a worker writes, for a person: its lines as they are, in its colours on a terminal, those of its log as messages with stacks.
 
 import type { Readable } from 'node:stream';
-import { WholeLines } from '../daemon/index.ts';
+import { printable, WholeLines, withoutColors } from '../daemon/index.ts';
+import { showsColors } from './colors.ts';
 
 const MAX_RECENT = 50; // lines
 
@@ -12,13 +13,13 @@ export class DevOutput {
 
   /** Show what a process writes, to its end. */
   add({ pid, stdout, stderr }: { pid: number; stdout: Readable; stderr: Readable }): void {
-    read(stdout, (line) => process.stdout.write(`${line}\n`));
+    read(stdout, (line) => show(process.stdout, line));
     read(stderr, (line) => {
       for (const listener of this.#listeners.get(pid) ?? []) listener(line);
       const text = logText(line) ?? line;
-      this.recent.push(text);
+      this.recent.push(withoutColors(text));
       if (this.recent.length > MAX_RECENT) this.recent.shift();
-      process.stderr.write(`${text}\n`);
+      show(process.stderr, text);
     });
   }
 
@@ -33,8 +34,12 @@ export class DevOutput {
   }
 }
 
+function show(stream: NodeJS.WriteStream, text: string): void {
+  stream.write(`${showsColors(stream) ? text : withoutColors(text)}\n`);
+}
+
 function read(stream: Readable, onLine: (line: string) => void): void {
-  const lines = new WholeLines();
+  const lines = new WholeLines({ colors: true });
   stream.on('data', (chunk: Buffer) => lines.push(chunk).forEach(({ text }) => onLine(text)));
   stream.on('end', () => lines.end().forEach(({ text }) => onLine(text)));
   stream.on('error', () => {}); // it is gone
@@ -45,7 +50,9 @@ function logText(line: string): string | undefined {
   if (!line.startsWith('{"level":')) return undefined;
   try {
     const { msg, err } = JSON.parse(line) as { msg?: string; err?: { stack?: string; message?: string } };
-    return [msg, err?.stack ?? err?.message].filter((part) => part !== undefined).join(': ');
+    const text = [msg, err?.stack ?? err?.message].filter((part) => part !== undefined).join(': ');
+    const lines = text.split('\n').map((part) => printable(part, true)); // JSON has hidden what is in it
+    return lines.join('\n');
   } catch {
     return undefined;
   }

@@ -50,20 +50,6 @@ export class DevWatch {
     return found;
   }
 
-  /** Source files in the folders, the last changed first, at most `most`. */
-  newest(most: number): string[] {
-    const files: { path: string; changed: number }[] = [];
-    for (const folder of this.#folders.keys()) {
-      for (const name of existsSync(folder) ? readdirSync(folder) : []) {
-        if (isIgnored(name) || !SOURCE.test(name)) continue;
-        const path = join(folder, name);
-        files.push({ path, changed: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 });
-      }
-    }
-    files.sort((a, b) => b.changed - a.changed);
-    return files.slice(0, most).map(({ path }) => path);
-  }
-
   close(): void {
     for (const { watcher } of this.#folders.values()) watcher.close();
     this.#folders.clear();

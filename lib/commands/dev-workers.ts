@@ -1,9 +1,7 @@
 // DevWorkers: the worker of `postfork dev`, with the code as it is now; and why there is none, where that does not load.
 
-import { execFile } from 'node:child_process';
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import {
   Arbiter,
   blockedStack,
@@ -19,8 +17,6 @@ export interface DevWorkersOptions {
   program: Program;
   /** For the application to load, in ms. */
   bootTimeout: number;
-  /** Modules in which an error of syntax may be, the likeliest first. */
-  suspects: () => readonly string[];
   /** For the terminal. */
   say: (text: string) => void;
 }
@@ -31,7 +27,6 @@ const LEAVING = 500; // ms to wait for the old worker: it accepts nobody any mor
 const STOP_TIMEOUT = 2000; // ms for what runs to end
 const GRACE = 1000; // ms after that for receivers; what blocks its process hears of nothing
 const BLOCKED = 15_000; // ms
-const CHECK_TIMEOUT = 5000; // ms
 
 export class DevWorkers {
   readonly #options: DevWorkersOptions;
@@ -101,7 +96,7 @@ export class DevWorkers {
       this.#problem = undefined;
     } catch (error) {
       if (this.#stopped || this.#again) return;
-      this.#problem = await this.#explained((error as Error).message);
+      this.#problem = this.#explained((error as Error).message);
       this.#options.say(`the application does not load:\n${this.#problem}`);
     }
   }
@@ -146,19 +141,8 @@ export class DevWorkers {
     };
   }
 
-  /** What its last words were where it just ended. Node tells of an ESM module's error of syntax, but not where it is, unless it runs or checks that module itself. */
-  async #explained(message: string): Promise<string> {
-    if (!message.includes('\n')) return [message, ...this.#output.recent].join('\n');
-    if (!message.startsWith('SyntaxError')) return message;
-    for (const file of this.#options.suspects()) {
-      if (!/\.[cm]?js$/.test(file)) continue;
-      const checked = promisify(execFile)(process.execPath, ['--check', file], { timeout: CHECK_TIMEOUT });
-      const said = await checked.then(
-        () => '',
-        (error: { stderr?: string }) => error.stderr ?? '',
-      );
-      if (said.includes('SyntaxError')) return said.replace(/\n\s*at [^]*/, '').trim();
-    }
-    return message;
+  /** With its last words where it just ended. */
+  #explained(message: string): string {
+    return message.includes('\n') ? message : [message, ...this.#output.recent].join('\n');
   }
 }

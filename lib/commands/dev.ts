@@ -8,6 +8,7 @@ export function devCommand(): Command {
   return new Command('dev')
     .description('develop an application: served by HTTP, reloaded on changes, errors with their stacks')
     .argument('<application>', 'module of the application, as for `postfork serve`')
+    .argument('[arguments...]', 'behind --, with --run: the arguments of the program')
     .option('--run', 'the module is a program that listens by itself, as for `postfork run`', false)
     .option('-p, --port <n>', 'TCP port of HTTP; 0 takes a free one', port, 8080)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
@@ -27,10 +28,12 @@ its own. WebSockets and other upgrades do not go through FastCGI.
 Examples:
   $ postfork dev app.ts
   $ postfork dev src/app.mjs --port 3000 --watch templates
-  $ postfork dev --run server.js`,
+  $ postfork dev --run server.js
+  $ postfork dev --run server.js -- --verbose`,
     )
-    .action(async (application: string, flags: DevFlags) => {
+    .action(async (application: string, args: string[], flags: DevFlags) => {
+      if (args.length > 0 && !flags.run) throw new TypeError(`${args[0]}: arguments are for programs, dev --run`);
       const { runDev } = await import('./run-dev.ts');
-      await runDev(application, flags);
+      await runDev(application, args, flags);
     });
 }

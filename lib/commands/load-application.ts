@@ -1,10 +1,12 @@
 // Loads what is to be served, JavaScript or TypeScript: a module that exports an application, or a program that listens by itself.
 
-import { createRequire, runMain } from 'node:module';
+import cluster from 'node:cluster';
+import { createRequire, runMain, syncBuiltinESMExports } from 'node:module';
 import { extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { adapt, takeOverListen } from '../adapters/index.ts';
 import { Application } from '../app/index.ts';
+import { plainError } from './load-error.ts';
 import { moduleFile } from './module-file.ts';
 
 const NODE = process.versions.node;
@@ -20,8 +22,13 @@ const NO_THREAD =
  */
 export async function loadApplication(file: string, forks = false): Promise<Application> {
   const path = await loadable(moduleFile(file), forks);
-  const module = (await import(pathToFileURL(path).href)) as { default?: unknown };
-  return applicationOf(defaultExport(module.default), file);
+  const load = async (): Promise<Application> => {
+    const module = (await import(pathToFileURL(path).href)) as { default?: unknown };
+    const exported = defaultExport(module.default);
+    // Only a real one: what others wrote may be thenable, as Fastify's applications are.
+    return applicationOf(exported instanceof Promise ? await exported : exported, file);
+  };
+  return unlessIdle(load(), `${file} waits for what never comes, by await or by a promise that it exports`);
 }
 
 /**
@@ -32,26 +39,48 @@ export async function loadProgram(file: string, args: readonly string[], forks =
   const path = await loadable(moduleFile(file, true), forks); // a folder's index.js, as node has it
   const { handler, stopping } = takeOverListen();
   for (const name of ENDING) process.on(name, stopping); // before the program's own
+  refuseCluster();
   process.argv = [process.execPath, path, ...args];
   const missing = `${file} has not told an http.Server to listen on a port: http.createServer(...).listen(8080)`;
   const late = setTimeout(() => process.stderr.write(`postfork: so far ${missing}\n`), LISTENS_WITHIN).unref();
-  let ended: (() => void) | undefined;
-  const end = new Promise<never>((_resolve, reject) =>
-    process.once('beforeExit', (ended = () => reject(new Error(missing)))),
-  );
   try {
     runMain(path);
-    return new Application().fallback(await Promise.race([handler, end]));
+    return new Application().fallback(await unlessIdle(handler, missing));
   } finally {
     clearTimeout(late);
-    if (ended !== undefined) process.off('beforeExit', ended);
   }
+}
+
+/** What is waited for; rejects with `message` where nothing is left in this process that could come of itself. */
+async function unlessIdle<T>(awaited: Promise<T>, message: string): Promise<T> {
+  let onIdle: (() => void) | undefined;
+  const idle = new Promise<never>((_resolve, reject) =>
+    process.once('beforeExit', (onIdle = () => reject(plainError(message)))),
+  );
+  try {
+    return await Promise.race([awaited, idle]);
+  } finally {
+    if (onIdle !== undefined) process.off('beforeExit', onIdle);
+  }
+}
+
+/** Its processes would listen by themselves. */
+function refuseCluster(): void {
+  const fork = (): never => {
+    const error = new Error(
+      'cluster.fork(): this program forks itself with node:cluster. Leave that to --workers: have it listen in this process',
+    );
+    Error.captureStackTrace(error, fork); // where the program calls it
+    throw error;
+  };
+  Object.assign(cluster, { fork });
+  syncBuiltinESMExports(); // for `import { fork } from 'node:cluster'`
 }
 
 /** The same path, when Node can load it. */
 async function loadable(path: string, forks: boolean): Promise<string> {
   if (/^\.[cm]?ts$/.test(extname(path)) && !stripsTypes()) {
-    if (forks) throw new Error(NO_THREAD);
+    if (forks) throw plainError(NO_THREAD);
     await registerTsx(path);
   }
   return path;
@@ -68,12 +97,11 @@ function applicationOf(exported: unknown, file: string): Application {
   if (typeof exported === 'object' && exported !== null && 'handlers' in exported) return exported as Application;
   try {
     return new Application().fallback(adapt(exported));
-  } catch (cause) {
-    throw new Error(
+  } catch {
+    throw plainError(
       `${file}: its default export is ${exported === undefined ? 'missing' : 'no application'}; ` +
         'write `export default app` (in CommonJS `module.exports = app`) with an Application, a function that answers a request, or an application of Express, Koa, ' +
         'Fastify, Hono or the like. `postfork run` takes programs that listen by themselves',
-      { cause },
     );
   }
 }
@@ -95,5 +123,5 @@ async function registerTsx(path: string): Promise<void> {
     await import(pathToFileURL(tsx).href);
     return;
   }
-  throw new Error(`Node ${NODE} does not run TypeScript by itself: npm install tsx, or use Node 22.18 or later`);
+  throw plainError(`Node ${NODE} does not run TypeScript by itself: npm install tsx, or use Node 22.18 or later`);
 }

@@ -2,6 +2,7 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { plainError } from './load-error.ts';
 
 const ENDINGS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'] as const;
 
@@ -12,8 +13,8 @@ export function moduleFile(file: string, folders = false): string {
   if (found === undefined) {
     const ending = ENDINGS.find((ending) => existsSync(path + ending));
     const meant = ending === undefined ? '' : `; there is ${basename(path)}${ending}`;
-    throw new Error(`there is no file ${path}${meant}`);
+    throw plainError(`there is no file ${path}${meant}`);
   }
-  if (found.isDirectory() && !folders) throw new Error(`${path} is a folder; name the module in it`);
+  if (found.isDirectory() && !folders) throw plainError(`${path} is a folder; name the module in it`);
   return path;
 }

@@ -25,11 +25,10 @@ export interface DevFlags {
 }
 
 const WORKER = fileURLToPath(new URL('../worker.js', import.meta.url));
-const MAX_SUSPECTS = 16;
 const STOP_TIMEOUT = 500; // ms for what runs to end
 
-/** Resolves when it is ended, and nothing of it is left. Rejects where it cannot listen, or there is no such module. */
-export async function runDev(file: string, flags: DevFlags): Promise<void> {
+/** `args`: of a program. Resolves when it is ended, and nothing of it is left. Rejects where it cannot listen, or there is no such module. */
+export async function runDev(file: string, args: readonly string[], flags: DevFlags): Promise<void> {
   moduleFile(file, flags.run); // the errors that it throws are the user's
   process.title = `postfork: dev ${basename(file)}`;
   const signals = new EndingSignals(); // before there is anything to clean up
@@ -37,7 +36,7 @@ export async function runDev(file: string, flags: DevFlags): Promise<void> {
   const remove = (): void => rmSync(path, { recursive: true, force: true });
   process.once('exit', remove);
   try {
-    await develop(file, flags, at, signals);
+    await develop(file, settingsOf(file, args, flags), flags, at, signals);
   } finally {
     remove();
     process.off('exit', remove);
@@ -45,7 +44,13 @@ export async function runDev(file: string, flags: DevFlags): Promise<void> {
   }
 }
 
-async function develop(file: string, flags: DevFlags, at: string, signals: EndingSignals): Promise<void> {
+async function develop(
+  file: string,
+  settings: WorkerSettings,
+  flags: DevFlags,
+  at: string,
+  signals: EndingSignals,
+): Promise<void> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const socket = await openListeningSocket(parseListener(`${at}?mode=600`));
   const watch = new DevWatch({ onChange: (path) => workers.renew(path), onTrouble: say });
@@ -53,11 +58,10 @@ async function develop(file: string, flags: DevFlags, at: string, signals: Endin
     program: {
       file: WORKER,
       execArgv: process.execArgv,
-      settings: settingsOf(file, flags),
+      settings,
       listener: socket.fd,
     },
     bootTimeout: flags.bootTimeout,
-    suspects: () => [resolve(file), ...watch.newest(MAX_SUSPECTS)],
     say,
   });
   const gateway = new Gateway({
@@ -90,10 +94,10 @@ async function develop(file: string, flags: DevFlags, at: string, signals: Endin
   }
 }
 
-function settingsOf(file: string, { mount, run }: DevFlags): WorkerSettings {
+function settingsOf(file: string, args: readonly string[], { mount, run }: DevFlags): WorkerSettings {
   const application: ApplicationSettings = {
     file,
-    ...(run && { run: [] }),
+    ...(run && { run: args }),
     development: (process.env['NODE_ENV'] || 'development') === 'development',
     logLevel: 'warn',
     ...(mount !== undefined && { mount }),

@@ -2,6 +2,7 @@
 
 import { printable } from '../daemon/index.ts';
 import { accessLine, Gateway, type Access } from '../gateway/index.ts';
+import { showsColors } from './colors.ts';
 import { EndingSignals } from './ending-signals.ts';
 
 export interface GatewayFlags {
@@ -26,8 +27,7 @@ export async function runGateway({ to, port, host, timeout }: GatewayFlags): Pro
 }
 
 export function showAccess(access: Access): void {
-  const color = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''; // https://no-color.org
-  process.stdout.write(`${accessLine(access, { color })}\n`);
+  process.stdout.write(`${accessLine(access, { color: showsColors(process.stdout) })}\n`);
 }
 
 /** The application's words may be a client's, which must not command the terminal. */

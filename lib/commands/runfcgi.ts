@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import { inheritedListener } from '../server/index.ts';
 import { addServeOptions, type ServeFlags } from './serve-flags.ts';
 import { runServe } from './serve.ts';
 
@@ -44,7 +45,12 @@ Examples:
     )
     .action(async (application: string, pairs: string[]) => {
       const serve = addServeOptions(new Command('serve')).argument('<application>');
-      serve.action((file: string, flags: ServeFlags) => runServe(file, flags));
+      serve.action((file: string, flags: ServeFlags) => {
+        if (flags.listen === undefined && inheritedListener() === undefined) {
+          throw new TypeError('nowhere to listen: give socket=/tmp/app.sock, or host=127.0.0.1 port=3033');
+        }
+        return runServe(file, flags);
+      });
       await serve.parseAsync([resolve(application), ...serveArguments(pairs)], { from: 'user' });
     });
 }

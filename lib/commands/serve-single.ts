@@ -6,11 +6,14 @@ import { serve, type Serving } from '../serve.ts';
 import { openListeningSocket, type ListeningSocket } from '../server/index.ts';
 import { BOOT_FAILED, CommandError } from './exit-codes.ts';
 import { loadApplication, loadProgram } from './load-application.ts';
+import { loadErrorText } from './load-error.ts';
 import { reopen } from './log.ts';
 import { isRestricted, placeOf, type ServeContext } from './serve-context.ts';
 import { limitsOf, wearOf, type ServeFlags } from './serve-flags.ts';
 
+const LEFT = 100; // ms for what the application has left behind; it would keep the process
 const STOP_GRACE = 10_000; // ms for receivers to end once everything else has
+const UNKNOWN_WITHIN = 5000; // ms at most to stop behind an uncaught error: some request may never end by it
 
 export async function serveSingle(file: string, flags: ServeFlags, context: ServeContext): Promise<void> {
   const { log, identity, manager } = context;
@@ -21,14 +24,21 @@ export async function serveSingle(file: string, flags: ServeFlags, context: Serv
   const socket = await openListeningSocket(place, { restricted: isRestricted(allow) });
   const drops = identity.uid !== undefined && identity.uid !== process.getuid?.();
   let starting: Promise<Serving> | undefined;
+  let serving: Serving | undefined;
   const onStopping = (): void => manager.stopping();
   process.on('SIGHUP', () => log.warn({}, 'one process cannot reload: use --method spawn, or restart it'));
   process.on('SIGUSR1', () => reopen(log, log.destination));
-  stopOnSignals(() => starting, socket, { stopTimeout: flags.stopTimeout, log, onStopping });
+  let onLoadFailed: (error: unknown) => void = () => {};
+  const failed = new Promise<never>((_resolve, reject) => (onLoadFailed = reject));
+  failed.catch(() => {}); // it may come when nobody loads any more
+  const { stopTimeout } = flags;
+  stopOnSignals(() => starting, socket, { stopTimeout, log, serving: () => serving, onLoadFailed, onStopping });
   try {
     if (drops) await socket.publish();
     dropPrivileges(identity);
-    const application = await loaded(file, flags.run);
+    const application = await Promise.race([loaded(file, flags.run), failed]).catch((error: unknown) => {
+      throw new CommandError(loadErrorText(error, file), BOOT_FAILED, { cause: error });
+    });
     if (flags.mount !== undefined) application.mountAt(flags.mount);
     process.title = `postfork: ${file}`;
     const options = {
@@ -38,28 +48,27 @@ export async function serveSingle(file: string, flags: ServeFlags, context: Serv
       ...(backlog !== undefined && { backlog }),
     };
     starting = serve(application, { ...options, listen: `fd:${socket.fd}`, log });
-    await starting;
+    serving = await starting;
     if (!drops) await socket.publish();
   } catch (error) {
     await socket.remove();
     await starting?.then((serving) => serving.close({ timeout: 0 })).catch(() => {}); // the error that matters is the first
+    setTimeout(() => process.exit(), LEFT).unref();
     throw error;
   }
   log.info({ at: socket.at }, `serving ${file}`);
   context.onServing();
 }
 
-async function loaded(file: string, run: readonly string[] | undefined): ReturnType<typeof loadApplication> {
-  try {
-    return await (run === undefined ? loadApplication(file) : loadProgram(file, run));
-  } catch (error) {
-    throw new CommandError((error as Error).message, BOOT_FAILED, { cause: error });
-  }
+function loaded(file: string, run: readonly string[] | undefined): ReturnType<typeof loadApplication> {
+  return run === undefined ? loadApplication(file) : loadProgram(file, run);
 }
 
 interface StopOptions {
   stopTimeout: number;
   log: Logger;
+  serving(): Serving | undefined;
+  onLoadFailed(error: unknown): void;
   onStopping(): void;
 }
 
@@ -75,7 +84,7 @@ function stopOnSignals(
   const { stopTimeout, log } = options;
   let isStopping = false;
   const stop = (why: string, timeout: number, exitCode: number): void => {
-    if (isStopping) process.exit(exitCode || 1);
+    if (isStopping) process.exit(exitCode || Number((options.serving()?.server.requests ?? 0) > 0));
     isStopping = true;
     log.info({}, `stopping: ${why}`);
     options.onStopping();
@@ -99,8 +108,13 @@ function stopOnSignals(
   process.on('SIGINT', () => stop('SIGINT', 0, 0));
   process.on('SIGQUIT', () => stop('SIGQUIT', 0, 0));
   const failed = (error: unknown): void => {
-    log.fatal({ err: error }, 'an error outside of any request');
-    if (!isStopping) stop('its state is not known any more', stopTimeout, starting() === undefined ? BOOT_FAILED : 1);
+    if (starting() === undefined && !isStopping) return options.onLoadFailed(error);
+    const serving = options.serving();
+    const known = serving?.fail(error) === true;
+    if (!known) log.fatal({ err: error }, 'an error outside of any request');
+    const timeout = known ? stopTimeout : Math.min(stopTimeout, UNKNOWN_WITHIN);
+    if (isStopping) void serving?.close({ timeout });
+    else stop('its state is not known any more', timeout, 1);
   };
   process.on('uncaughtException', failed);
   process.on('unhandledRejection', failed);

@@ -63,18 +63,18 @@ export async function serveWorkers(file: string, flags: ServeFlags, context: Ser
     });
     return stopping;
   };
-  let exitCode = 0;
+  let hurried = false;
   const onSignal = (signal: NodeJS.Signals, timeout: number): void => {
     log.info({}, `stopping: ${signal}`);
     if (stopping !== undefined) {
-      exitCode = 1; // what runs is not finished
+      hurried = true;
       void stop(0);
       return;
     }
     manager.stopping();
     void stop(timeout).then(() => {
       log.info({}, 'stopped');
-      process.exit(exitCode);
+      process.exit(hurried && arbiter.unfinished ? 1 : 0);
     });
   };
   process.on('SIGTERM', () => onSignal('SIGTERM', flags.stopTimeout));

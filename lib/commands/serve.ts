@@ -19,7 +19,7 @@ export function serveCommand(): Command {
       `
 OS signals: TERM finishes what runs and exits, INT and QUIT abort it, a second one hurries. HUP replaces the workers by new ones
 of the code as it is now, without losing a request. TTIN and TTOU: one worker more, one less. USR1 reopens the log file.
-Exit codes: 0 stopped as told, 1 cannot run, 3 the application does not start.
+Exit codes: 0 stopped as told, 1 cannot run, or was hurried and left requests unanswered, 3 the application does not start.
 The log goes to stderr: JSON, or readable lines on a terminal.
 
 Examples:

@@ -5,8 +5,10 @@ import type { Application } from '../app/index.ts';
 import { dropPrivileges, type Identity } from '../daemon/index.ts';
 import { runWorker, runZygote, type WorkerPlace, type WorkerProgram } from '../prefork/index.ts';
 import { serve, type ServeOptions } from '../serve.ts';
+import { followRequests } from '../signals/index.ts';
 import { showErrors } from './dev-application.ts';
 import { loadApplication, loadProgram } from './load-application.ts';
+import { loadErrorText } from './load-error.ts';
 import { createLog } from './log.ts';
 
 /** What the arbiter's command tells its workers. It goes through JSON. */
@@ -32,6 +34,7 @@ export async function workerProcess(method: string | undefined): Promise<void> {
 
 class ApplicationProgram implements WorkerProgram {
   readonly #forks: boolean;
+  #file = '';
   #application: Application | undefined;
   #log: Logger | undefined;
 
@@ -42,12 +45,20 @@ class ApplicationProgram implements WorkerProgram {
 
   async load(settings: unknown): Promise<void> {
     const { file, run, mount, identity, development } = settings as ApplicationSettings;
+    this.#file = file;
     if (identity !== undefined) dropPrivileges(identity);
     this.#application = await (run === undefined
       ? loadApplication(file, this.#forks)
       : loadProgram(file, run, this.#forks));
-    if (development === true) showErrors(this.#application);
+    if (development === true) {
+      followRequests(); // also errors that nobody has caught are pages
+      showErrors(this.#application);
+    }
     if (mount !== undefined) this.#application.mountAt(mount);
+  }
+
+  describe(error: unknown): string {
+    return loadErrorText(error, this.#file);
   }
 
   log(settings: unknown): Logger {
@@ -68,6 +79,7 @@ class ApplicationProgram implements WorkerProgram {
     return {
       load: () => ({ active: server.requests, connections: server.connections, served: server.served }),
       close: (how) => serving.close(how),
+      fail: (error) => serving.fail(error),
       closeWithAnswers: () => server.closeWithAnswers(),
       adopt: (descriptor) => server.adopt(descriptor),
     };

@@ -16,4 +16,4 @@ export { LogDestination, type LogDestinationOptions } from './log-file.ts';
 export { writePidFile, type PidFile } from './pid-file.ts';
 export { ServiceManager, type SendDatagram, type ServiceManagerOptions } from './sd-notify.ts';
 export { dropPrivileges, resolveUser, type Identity, type UserAndGroup } from './users.ts';
-export { printable, WholeLines, type Line, type WholeLinesOptions } from './whole-lines.ts';
+export { printable, WholeLines, withoutColors, type Line, type WholeLinesOptions } from './whole-lines.ts';

@@ -8,6 +8,8 @@ const CR = 0x0d;
 export interface WholeLinesOptions {
   /** Bytes of a line that are kept together; at least 4. Default: 65536. */
   maxBytes?: number;
+  /** Leave sequences that set colours, as `printable` does. */
+  colors?: boolean;
 }
 
 /** A line, or a piece of one that is too long. */
@@ -24,12 +26,14 @@ export interface Line {
  */
 export class WholeLines {
   readonly #maxBytes: number;
+  readonly #colors: boolean;
   #rest: Buffer = Buffer.alloc(0);
 
   /** Throws RangeError for a bound that no character fits in. */
-  constructor({ maxBytes = DEFAULT_MAX_BYTES }: WholeLinesOptions = {}) {
+  constructor({ maxBytes = DEFAULT_MAX_BYTES, colors = false }: WholeLinesOptions = {}) {
     if (!(maxBytes >= MIN_MAX_BYTES)) throw new RangeError(`maxBytes must be at least ${MIN_MAX_BYTES}`);
     this.#maxBytes = maxBytes;
+    this.#colors = colors;
   }
 
   /** The lines that are complete with these bytes. */
@@ -60,28 +64,36 @@ export class WholeLines {
   #takeLine(bytes: Buffer, lines: Line[]): void {
     let rest = bytes;
     while (rest.length > this.#maxBytes) rest = this.#takePiece(rest, lines);
-    lines.push({ text: printable(rest.toString('utf8')), continues: false });
+    lines.push({ text: printable(rest.toString('utf8'), this.#colors), continues: false });
   }
 
   #takePiece(bytes: Buffer, lines: Line[]): Buffer {
     const cut = characterStart(bytes, this.#maxBytes);
-    lines.push({ text: printable(bytes.toString('utf8', 0, cut)), continues: true });
+    lines.push({ text: printable(bytes.toString('utf8', 0, cut), this.#colors), continues: true });
     return bytes.subarray(cut);
   }
 }
 
 /**
  * Control characters (C0 but the tab, DEL, C1) as \n, \r or \xNN, and the line separators U+2028 and U+2029: so that what
- * others wrote can neither begin a line of a log nor command the terminal that shows it.
+ * others wrote can neither begin a line of a log nor command the terminal that shows it. `colors`: sequences that only say how
+ * what follows looks stay as they are (SGR: ECMA-48, 8.3.117).
  */
-export function printable(text: string): string {
+export function printable(text: string, colors = false): string {
   // oxlint-disable-next-line no-control-regex
-  return text.replaceAll(/[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g, (char) => {
-    if (char === '\n') return '\\n';
-    if (char === '\r') return '\\r';
-    const code = char.charCodeAt(0).toString(16);
+  return text.replaceAll(/\x1b\[[\d;:]*m|[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g, (found) => {
+    if (found.length > 1) return colors ? found : `\\x1b${found.slice(1)}`;
+    if (found === '\n') return '\\n';
+    if (found === '\r') return '\\r';
+    const code = found.charCodeAt(0).toString(16);
     return code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, '0')}`;
   });
+}
+
+/** The same text without sequences that set colours. */
+export function withoutColors(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replaceAll(/\x1b\[[\d;:]*m/g, '');
 }
 
 /** The last place up to `most` where a character begins; `most` itself in what is not UTF-8. */

@@ -5,6 +5,8 @@ import type { Logger } from './logger.ts';
 export interface WorkerProgram {
   /** Load what all workers have in common: in each spawned worker, or once in the zygote. Its error is the arbiter's to tell. */
   load(settings: unknown): Promise<void>;
+  /** What the arbiter is to tell of an error that this process cannot start for. Default: its stack. */
+  describe?(error: unknown): string;
   /** Begin to serve on the listening socket. */
   serve(settings: unknown, listener: number, worker: WorkerPlace): Promise<ServingProgram>;
   /** This process's log. Asked for anew in a forked worker. */
@@ -27,6 +29,11 @@ export interface ServingProgram {
    * that takes), and stop. `handOver`: takes open connections, see `adopt`. A second call may shorten the time.
    */
   close(options: { timeout: number; handOver?: (descriptor: number) => boolean }): Promise<void>;
+  /**
+   * An error that nobody has caught, told while Node tells of it: the request that it happened for ends at once. False where none
+   * ends by it.
+   */
+  fail(error: unknown): boolean;
   /** From now on an answer closes its connection, unless that is handed over. */
   closeWithAnswers(): void;
   /** Serve a connection that another worker has handed over. The descriptor is its own to close. */

@@ -40,11 +40,10 @@ export async function pair(listener: RequestListener, fastcgi: Fastcgi): Promise
   return {
     async ask(sent) {
       const asked = { ...sent, headers: { Host: HOST, ...sent.headers } };
-      const [one, other, third] = await Promise.all([
-        send(port, asked).catch(() => NO_ANSWER),
-        send(nginx.port, asked),
-        send(front.port, asked),
-      ]);
+      // One after the other: they may have a session in common.
+      const one = await send(port, asked).catch(() => NO_ANSWER);
+      const other = await send(nginx.port, asked);
+      const third = await send(front.port, asked);
       return { http: comparable(one, one), nginx: comparable(other, one), gateway: comparable(third, one) };
     },
     async stop() {

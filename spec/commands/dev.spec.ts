@@ -35,7 +35,7 @@ function project(files: Readonly<Record<string, string>>): {
 
 async function develop(cwd: string, args: string[] = ['app.mjs'], options: ProcessOptions = {}): Promise<Dev> {
   const environ = { TMPDIR: all.folder, NODE_ENV: '', ...options.environ };
-  const process = all.start(['dev', ...args, '--port', '0'], { ...options, cwd, environ });
+  const process = all.start(['dev', '--port', '0', ...args], { ...options, cwd, environ });
   const [, url = '', port] = await process.says(/^(http:\/\/127\.0\.0\.1:(\d+)\/\S*) is /m, 'stdout');
   const ask = async (target: string, accept = '*/*'): Promise<string> => {
     const { status, body } = await send(Number(port), { path: target, headers: { Accept: accept } });
@@ -168,6 +168,17 @@ test('a handler that never returns is given up after a change, and at the end', 
   expect(await process.exited).toEqual({ code: 0, signal: null });
 });
 
+test('arguments behind -- are those of a program', async () => {
+  const { path } = project({
+    'server.mjs': `import { createServer } from 'node:http';
+      createServer((_, res) => res.end(process.argv.slice(2).join())).listen(8080);`,
+  });
+  const { ask } = await develop(path, ['--run', 'server.mjs', '--', 'a', '--b']);
+  expect(await ask('/')).toBe('a,--b');
+  const { code, stderr } = await all.run(['dev', 'app.mjs', '--', 'a'], { cwd: path });
+  expect({ code, stderr }).toEqual({ code: 1, stderr: 'postfork: a: arguments are for programs, dev --run\n' });
+});
+
 describe('what does not load', () => {
   test('is every page, with its stack, and on the terminal, until it does', async () => {
     const { path, write } = project({ 'app.mjs': WORD, 'word.mjs': "export const word = 'old';" });
@@ -229,6 +240,21 @@ describe('an error of a handler', () => {
     await process.says(
       /a request failed: Error: it went wrong\n?.*app\.mjs|a request failed: Error: it went wrong\n\s+at /,
     );
+  });
+
+  test('that nobody has caught is one too, at once', async () => {
+    const { path } = project({
+      'app.mjs': "app.get('/', () => new Promise(() => setTimeout(() => { throw new Error('in a callback'); }, 1)));",
+      'server.mjs': `import { createServer } from 'node:http';
+        createServer((req, res) => { setTimeout(() => { throw new Error('in a callback'); }, 1); }).listen(8080);`,
+    });
+    const { process, ask } = await develop(path, ['--run', 'server.mjs']);
+    expect(await ask('/', 'text/html')).toMatch(
+      /^500\n<!doctype html>[^]*<pre>Error: in a callback\n\s+at .*server\.mjs:/,
+    );
+    await process.says(/a request failed: Error: in a callback\n\s+at /);
+    const second = await develop(path);
+    expect(await second.ask('/')).toBe('500\n500 Internal Server Error\n'); // its handler heeds nothing
   });
 
   test('is the page that the application makes of it', async () => {

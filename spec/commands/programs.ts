@@ -7,6 +7,7 @@ import { SpecProcess, type ProcessOptions } from '../support/process.ts';
 
 const root = join(__dirname, '../..');
 const library = pathToFileURL(join(root, 'dist/index.js')).href;
+const insides = pathToFileURL(join(root, 'dist/signals/index.js')).href;
 
 const APPLICATION = `
   import { Application, HttpResponse } from '${library}';
@@ -21,6 +22,7 @@ const APPLICATION = `
   }));
   app.get('/import', async () => (await import('./later.mjs')).default);
   app.get('/throw', () => { throw new Error('it went wrong'); });
+  app.get('/hangs', () => new Promise(() => setTimeout(() => { throw new Error('in a callback'); }, 1)));
   app.get('/later', () => { setImmediate(() => { throw new Error('outside of any request'); }); return 'soon'; });
 `;
 
@@ -28,6 +30,8 @@ const APPLICATION = `
 const MODULES: Readonly<Record<string, string>> = {
   'app.mjs': `${APPLICATION} export default app;`,
   'app.ts': `${APPLICATION.replace('const app', 'const app: Application')} export default app;`,
+  'follows.mjs': `${APPLICATION} import { followRequests } from '${insides}'; followRequests(); export default app;`,
+  'promise.mjs': `${APPLICATION} export default new Promise((resolve) => setTimeout(resolve, 5, app));`,
   'later.mjs': 'export default "imported";',
   'linked.mjs': `${APPLICATION.replace(library, 'postfork')} export default app;`,
   'handler.mjs': 'export default (request) => ({ path: request.path });',

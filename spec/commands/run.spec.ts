@@ -116,6 +116,20 @@ const PROGRAMS: Readonly<Record<string, string>> = {
       server.close();
       server.listen(3001, () => setImmediate(() => console.log(told.sort().join())));
     });`,
+  'twice-free.mjs': `
+    import { createServer } from 'node:http';
+    const first = createServer((req, res) => res.end('first')).listen(0);
+    const second = createServer((req, res) => res.end('second')).listen(0, '127.0.0.1', () =>
+      console.log('ports', first.address().port, second.address().port));`,
+  'clusters.cjs': `
+    const cluster = require('node:cluster');
+    if (cluster.isPrimary) cluster.fork();
+    else require('node:http').createServer((req, res) => res.end('well')).listen(3000);`,
+  'clusters.mjs': `
+    import { fork } from 'node:cluster';
+    fork();`,
+  'wrong.mjs': `import './wrong-import.mjs';`,
+  'wrong-import.mjs': 'const a = 1;\nexport const b = ;',
   'silent.mjs': `setInterval(() => {}, 1000);`,
   'ends.mjs': `console.log('nothing to do');`,
   'throws.cjs': `throw new Error('thrown at the start');`,
@@ -163,7 +177,7 @@ describe('a program', () => {
     ['of CommonJS, the main module', 'commonjs.cjs', '{"address":"::","port":3000,"family":"IPv6"}'],
     ['of ESM, listen({ port, host })', 'module.mjs', '{"address":"127.0.0.1","port":3000,"family":"IPv4"}'],
     ['of TypeScript', 'typed.ts', '{"address":"::","port":3000,"family":"IPv6"}'],
-    ['that listens later', 'late.mjs', '{"address":"::","port":0,"family":"IPv6"}'],
+    ['that listens later, on a free port', 'late.mjs', '{"address":"::","port":49152,"family":"IPv6"}'],
     ['of Express', 'express.cjs', '{"address":"::","port":3000,"family":"IPv6"}'],
     ['of Koa', 'koa.cjs', '{"address":"::","port":3000,"family":"IPv6"}'],
     [
@@ -194,6 +208,14 @@ describe('a program', () => {
     await process.says(/third listens/, 'stdout');
     expect(await text('/')).toBe('first');
     expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('second');
+  });
+
+  test('really listens with a second server on a free port of its own', async () => {
+    const { process, text } = await run('twice-free.mjs', ...SINGLE);
+    const [, first, second] = await process.says(/^ports (\d+) (\d+)$/m, 'stdout');
+    expect(first).toBe('49152');
+    expect(await text('/')).toBe('first');
+    expect(await (await fetch(`http://127.0.0.1:${second}/`)).text()).toBe('second');
   });
 
   test('that closes its server hears of it when its requests have ended', async () => {
@@ -284,10 +306,37 @@ describe('a program that does not serve', () => {
     expect(process.stderr).toContain('thrown at the start');
   });
 
-  test('one that ends is told so, exit 3', async () => {
-    const { process } = start('ends.mjs', ...SINGLE);
-    expect((await process.finished).code).toBe(3);
-    expect(process.stderr).toMatch(/ends\.mjs has not told an http\.Server to listen on a port/);
+  describe.each([['single'], ['spawn'], ['fork']])('by method %s', (method) => {
+    const told = async (program: string): Promise<string> => {
+      const { process } = start(program, '--method', method);
+      expect(await process.finished).toEqual({ code: 3, signal: null });
+      return process.stderr.replaceAll(all.folder, '.');
+    };
+
+    test('one that ends is told so at once', async () => {
+      expect(await told('ends.mjs')).toMatch(
+        /^postfork: \.\/ends\.mjs has not told an http\.Server to listen on a port: http\.createServer\(\.\.\.\)\.listen\(8080\)\n$/m,
+      );
+    });
+
+    test.each(['clusters.cjs', 'clusters.mjs'])(
+      'one that forks itself is told what to do instead: %s',
+      async (program) => {
+        expect(await told(program)).toMatch(
+          /^postfork: Error: cluster\.fork\(\): .*Leave that to --workers.*\n +at .*clusters\./m,
+        );
+      },
+    );
+
+    test('an error of syntax in an imported module is shown with its line, and nothing else', async () => {
+      expect(await told('wrong.mjs')).toBe(
+        "postfork: file://./wrong-import.mjs:2\nexport const b = ;\n                 ^\n\nSyntaxError: Unexpected token ';'\n",
+      );
+    });
+
+    test('where there is none, that is all that is said', async () => {
+      expect(await told('none.mjs')).toBe('postfork: there is no file ./none.mjs\n');
+    });
   });
 
   test('one that never listens is told so, and given up after the boot timeout', async () => {
@@ -295,12 +344,6 @@ describe('a program that does not serve', () => {
     await process.says(/silent\.mjs has not told an http\.Server to listen on a port/);
     expect((await process.finished).code).toBe(3);
     expect(process.stderr).toMatch(/did not start within 6000 ms/);
-  });
-
-  test('there is none', async () => {
-    const { process } = start('none.mjs', ...SINGLE);
-    expect((await process.finished).code).toBe(3);
-    expect(process.stderr).toMatch(/there is no file .*none\.mjs/);
   });
 });
 

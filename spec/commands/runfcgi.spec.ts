@@ -118,7 +118,7 @@ describe('the command', () => {
       ['minspare=9', 'maxspare=3', 'socket=/tmp/never.sock', 'daemonize=no'],
       /--min-spare 9 is more than --max-spare 3/,
     ],
-    [[], /nowhere to listen/],
+    [[], /nowhere to listen: give socket=\/tmp\/app\.sock, or host=127\.0\.0\.1 port=3033\n$/],
   ])('%j: exit 1 and why', async (pairs, message) => {
     const { code, stderr } = await command.run(['runfcgi', command.write('simple.mjs', ''), ...pairs]);
     expect(code).toBe(1);

@@ -78,6 +78,11 @@ describe.each(['single', 'spawn', 'fork'])('by method %s:', (method) => {
       expect(await (await client.request(get('/any/path?q'))).json()).toEqual({ path: '/any/path' });
     });
 
+    test('a promise of an application', async () => {
+      const { client } = await serve(method, 'promise.mjs');
+      expect(await (await client.request(get('/'))).text()).toBe('hello');
+    });
+
     test('--mount says where it is', async () => {
       const { client } = await serve(method, 'handler.mjs', '--mount', '/app');
       expect(await (await client.request(get('/app/x'))).json()).toEqual({ path: '/x' });
@@ -189,6 +194,27 @@ describe.each(['single', 'spawn', 'fork'])('by method %s:', (method) => {
       await process.says(/slow was aborted/);
       expect(await answer).toMatchObject({ code: 'CLOSED' });
       expect(await process.exited).toEqual({ code: 0, signal: null });
+    });
+
+    test('a second signal is no failure where nothing runs', async () => {
+      const { process, client } = await serve(method, 'app.mjs');
+      await (await client.request(get('/'))).text();
+      process.signal('SIGTERM');
+      process.signal('SIGTERM');
+      expect(await process.exited).toEqual({ code: 0, signal: null });
+    });
+
+    test('an error that nobody has caught ends the request that it happened for', async () => {
+      const { process, client } = await serve(method, 'follows.mjs');
+      const slow = client.request(get('/slow'));
+      await process.says(/slow has begun/);
+      const response = await client.request(get('/hangs'));
+      expect(response.status).toBe(500);
+      expect(response.stderr).toBe('GET /hangs: in a callback\n');
+      await process.says(/in a callback.*"a request failed"/);
+      finishSlow(process);
+      expect(await (await slow).text()).toBe('slow is done'); // it has its time
+      expect(process.stderr).not.toMatch(/outside of any request/);
     });
 
     test('a second signal exits at once', async () => {

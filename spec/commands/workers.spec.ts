@@ -170,6 +170,10 @@ describe.each(['spawn', 'fork'])('by method %s:', (method) => {
       expect(await start('process.exit(0);')).toMatch(/postfork: .*ended.*exit code 0/);
     });
 
+    test('one that waits for what cannot come, at once', async () => {
+      expect(await start('await new Promise(() => {});')).toMatch(/^postfork: .* waits for what never comes, .*$/m);
+    });
+
     test('one that is killed while it loads', async () => {
       expect(await start("process.kill(process.pid, 'SIGKILL'); await delay(10_000);")).toMatch(
         /postfork: .*ended.*SIGKILL/,
@@ -177,7 +181,7 @@ describe.each(['spawn', 'fork'])('by method %s:', (method) => {
     });
 
     test.each([
-      ['waits for ever', 'await new Promise(() => {});'],
+      ['waits for ever', 'await new Promise(() => setInterval(() => {}, 1000));'],
       ['never turns its event loop', 'for (;;);'],
     ])('one that %s, after --boot-timeout', async (_what, body) => {
       expect(await start(body, '--boot-timeout', '1000')).toMatch(/postfork: .*(within 1000 ms|in time)/);

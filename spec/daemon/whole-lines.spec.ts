@@ -42,6 +42,7 @@ test('control characters are escaped: no forged line, no command to a terminal',
     whole('ok\\rfake\\x1b[2J\\x00\\x07\\x7f\\x85\\x9b\\u2028\ttab'),
   );
   expect(printable('a\r\nb')).toBe('a\\r\\nb');
+  expect(printable('\x1b[32mgreen\x1b[0m')).toBe('\\x1b[32mgreen\\x1b[0m');
 });
 
 test.each([

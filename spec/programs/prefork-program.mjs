@@ -14,6 +14,7 @@ let onRequest = () => {};
 /** What a client can have it do. */
 const COMMANDS = {
   throw: () => setImmediate(() => { throw new Error('nobody catches it'); }), // prettier-ignore
+  failRequest: () => setImmediate(() => { throw new Error('of one request'); }), // prettier-ignore
   reject: () => void Promise.reject(new Error('nobody handles it')),
   begin: () => onRequest(),
   finish: () => void request_finished.notify(undefined, { request: {}, error: undefined }),
@@ -78,6 +79,7 @@ const program = {
     await once(server, 'listening');
     return {
       load: () => ({ active: sockets.size, connections: sockets.size, served }),
+      fail: (error) => error.message === 'of one request',
       closeWithAnswers: () => journal(`closeWithAnswers ${process.pid}`),
       async close({ timeout }) {
         closing ??= new Promise((resolve) => server.close(resolve));

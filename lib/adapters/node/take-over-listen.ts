@@ -21,8 +21,8 @@ export interface TakenOver {
 /**
  * Call it before the program is loaded that calls `http.createServer(...).listen(...)`. The server believes that it listens where
  * it was told to: 'listening' is emitted, `address()` and `listening` say so, `close()` ends that when no request runs any more.
- * So do further ones on the same port: Fastify has one for each address of `localhost`. Those on another port, or on a path of
- * their own, really listen.
+ * The port that 0 is said to have come to is 49152. So do further servers on the same port: Fastify has one for each address of
+ * `localhost`. Those on another port, on 0 again, or on a path of their own, really listen.
  */
 export function takeOverListen(): TakenOver {
   const own = Object.getOwnPropertyDescriptor(Server.prototype, 'listen');
@@ -43,9 +43,9 @@ export function takeOverListen(): TakenOver {
     const callback = args.findLast((arg) => typeof arg === 'function') as (() => void) | undefined;
     if (callback !== undefined) this.once('listening', callback);
     if (pretence === undefined) servers.set(this, (pretence = new Pretence(this, () => !isStopping)));
-    pretence.listen(place);
-    if (port === undefined) resolve(pretence.handler);
-    port ??= place.port;
+    port ??= place.port || SOME_PORT;
+    pretence.listen({ ...place, port });
+    resolve(pretence.handler);
     return this;
   } as typeof listen;
   // Not on the server itself: a program may have put a `close` of its own there, around this one, before it listens.
@@ -78,6 +78,7 @@ interface Place {
 }
 
 const MAX_PORT = 65_535;
+const SOME_PORT = 49_152; // what 0 is said to have come to: the first of those that nobody is assigned (RFC 6335, 6)
 
 /** The forms of net.Server.listen that mean a port. What is none is Node's to refuse. */
 function placeOf([first, second]: readonly unknown[]): Place | undefined {

@@ -55,6 +55,7 @@ export class Arbiter {
   #closing: Promise<unknown> = Promise.resolve(); // of sources
   #onEmpty: (() => void) | undefined;
   #stopped: Promise<void> | undefined;
+  #unfinished = false;
 
   /** Throws RangeError for a scaling whose numbers contradict each other. */
   constructor(options: ArbiterOptions) {
@@ -110,6 +111,11 @@ export class Arbiter {
     }
     this.#manage();
     return this.#stopped;
+  }
+
+  /** Whether, since it was told to stop, a worker has left what it was at. */
+  get unfinished(): boolean {
+    return this.#unfinished;
   }
 
   status(): ArbiterStatus {
@@ -257,7 +263,10 @@ export class Arbiter {
     generation.workers.delete(worker);
     const how = endText(exit);
     const fields = { worker: worker.pid, generation: generation.number };
-    if (worker.leaves && exit.code === 0) {
+    if (this.#stopped !== undefined && worker.state === 'draining' && exit.code !== 0) this.#unfinished = true;
+    if (worker.dismissed && worker.state === 'booting') {
+      this.#log.debug(fields, 'a worker that was not ready yet is gone');
+    } else if (worker.leaves && exit.code === 0) {
       this.#log.debug(fields, 'a worn worker is gone');
     } else if (worker.dismissed || (worker.state === 'draining' && exit.code === 0)) {
       this.#log.info(fields, `a worker is gone: ${how}`);

@@ -14,6 +14,7 @@ const REPORT = 250; // ms between two looks at the load
 const HEARTBEAT = 1000; // ms between two reports where nothing changes
 const GRACE = 10_000; // ms for receivers of signals to end once everything else has
 const RELEASED_WITHIN = 5000; // ms for the arbiter to answer a worker that is worn
+const UNKNOWN_WITHIN = 5000; // ms at most to drain behind an uncaught error: some request may never end by it
 const MAX_MESSAGE = 8000; // characters of an error
 
 /** Everything that ends a worker ends in process.exit. */
@@ -26,6 +27,9 @@ export class WorkerLife {
   #log: Logger | undefined;
   #serving: ServingProgram | undefined;
   #stopping = false;
+  #timeout = Infinity; // to stop in, in ms
+  #until = Infinity; // when that is over, of performance.now()
+  #closing = false; // its program has been told
   #handsOver = false; // its connections, while it stops
   #worn = false; // it stops because it is
   #resting = false; // and has no request any more
@@ -42,19 +46,14 @@ export class WorkerLife {
       onLine: (line) => this.#onOrder(line),
       onEnd: () => {
         this.#onReleased();
-        this.#stop('the arbiter is gone', this.#settings?.stopTimeout ?? 0, 0);
+        this.#stop('the arbiter is gone', this.#stopTimeout, 0);
       },
     });
-    process.on('SIGTERM', () => this.#leave('SIGTERM', 0));
+    process.on('SIGTERM', () => this.#leave('SIGTERM', this.#stopTimeout, 0));
     // A terminal sends these to every process of the group; the arbiter hears them too, and says what to do.
     for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP'] as const) process.on(signal, () => {});
-    const failed = (error: unknown): void => {
-      this.#log?.error({ err: error }, 'an error outside of any request');
-      if (this.#serving === undefined) this.fail(error);
-      else this.#leave('its state is not known any more', 1);
-    };
-    process.on('uncaughtException', failed);
-    process.on('unhandledRejection', failed);
+    process.on('uncaughtException', (error) => this.#onUncaught(error));
+    process.on('unhandledRejection', (error) => this.#onUncaught(error));
   }
 
   /** What the arbiter wants this worker to be. */
@@ -77,7 +76,7 @@ export class WorkerLife {
 
   /** It cannot serve. */
   fail(error: unknown): never {
-    this.#channel.send({ type: 'failed', message: messageOf(error) });
+    this.#channel.send({ type: 'failed', message: messageOf(error, this.#program) });
     process.exit(1);
   }
 
@@ -89,24 +88,38 @@ export class WorkerLife {
     else if (order.type === 'leave') this.#onReleased();
   }
 
+  get #stopTimeout(): number {
+    return this.#settings?.stopTimeout ?? 0;
+  }
+
+  /** Nobody knows what state it has left behind. */
+  #onUncaught(error: unknown): void {
+    const known = this.#serving?.fail(error) === true;
+    if (!known) this.#log?.error({ err: error }, 'an error outside of any request');
+    if (this.#serving === undefined) this.fail(error);
+    const timeout = known ? this.#stopTimeout : Math.min(this.#stopTimeout, UNKNOWN_WITHIN);
+    this.#leave('its state is not known any more', timeout, 1);
+  }
+
   /** By itself: the arbiter is to make another one. */
-  #leave(why: string, exitCode: number): void {
+  #leave(why: string, timeout: number, exitCode: number): void {
     if (!this.#stopping) this.#channel.send({ type: 'leaving' });
-    this.#stop(why, this.#settings?.stopTimeout ?? 0, exitCode);
+    this.#stop(why, timeout, exitCode);
   }
 
   #stop(why: string, timeout: number, exitCode: number, handOver = false): void {
     if (this.#serving === undefined) process.exit(exitCode);
     if (this.#stopping) {
-      if (timeout === 0) process.exit(exitCode); // it is to hurry
-      if (this.#worn) this.#hurry(this.#serving, timeout);
+      if (timeout === 0) process.exit(exitCode || Number(this.#serving.load().active > 0)); // it is to hurry
+      if (performance.now() + timeout < this.#until) this.#hurry(this.#serving, timeout);
       return;
     }
     this.#stopping = true;
+    this.#setTimeout(timeout);
     this.#handsOver = handOver;
     this.#log?.debug({}, `draining: ${why}`);
     if (timeout < Infinity) this.#giveUpAfter(timeout);
-    this.#close(this.#serving, timeout, handOver).then(
+    this.#close(this.#serving, handOver).then(
       () => process.exit(exitCode),
       (error: unknown) => {
         this.#log?.error({ err: error }, 'leaving failed');
@@ -115,10 +128,16 @@ export class WorkerLife {
     );
   }
 
-  /** A worn one takes its time until somebody or something sets it a limit. */
+  /** It has less time than it was told before; a worn one has as long as it takes until it is set a limit. */
   #hurry(serving: ServingProgram, timeout: number): void {
-    void serving.close({ timeout });
+    this.#setTimeout(timeout);
+    if (this.#closing) void serving.close({ timeout });
     this.#giveUpAfter(timeout);
+  }
+
+  #setTimeout(timeout: number): void {
+    this.#timeout = timeout;
+    this.#until = performance.now() + timeout;
   }
 
   #giveUpAfter(timeout: number): void {
@@ -128,10 +147,14 @@ export class WorkerLife {
     }, timeout + GRACE).unref();
   }
 
-  async #close(serving: ServingProgram, timeout: number, handOver: boolean): Promise<void> {
+  async #close(serving: ServingProgram, handOver: boolean): Promise<void> {
     // Two turns of the event loop, in which it accepts who waits: there may be nobody else to do it.
     for (let turn = 0; turn < 2 && !this.#worn; turn++) await new Promise((resolve) => setImmediate(resolve));
-    const how = { timeout, ...(handOver && { handOver: (descriptor: number) => this.#handOver(descriptor) }) };
+    this.#closing = true;
+    const how = {
+      timeout: this.#timeout,
+      ...(handOver && { handOver: (descriptor: number) => this.#handOver(descriptor) }),
+    };
     await Promise.all([serving.close(how), this.#worn && this.#released()]);
   }
 
@@ -195,7 +218,7 @@ export class WorkerLife {
     const load: Omit<Load, 'rss'> = serving.load();
     if (this.#worn && !this.#resting && load.active === 0 && load.connections === 0) {
       this.#resting = true;
-      this.#hurry(serving, this.#settings?.stopTimeout ?? 0); // work after the response, and receivers
+      this.#hurry(serving, this.#stopTimeout); // work after the response, and receivers
     }
     const now = performance.now();
     const text = JSON.stringify(load);
@@ -207,7 +230,7 @@ export class WorkerLife {
 }
 
 /** An error as its stack, which says where in the application it was. */
-export function messageOf(error: unknown): string {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+export function messageOf(error: unknown, program?: WorkerProgram): string {
+  const text = program?.describe?.(error) ?? (error instanceof Error ? (error.stack ?? error.message) : String(error));
   return text.slice(0, MAX_MESSAGE);
 }

@@ -38,6 +38,7 @@ class Zygote {
   readonly #random: ForkSafeRandom;
   readonly #sockets: SocketWatch;
   readonly #loaderThread: () => string | undefined = watchLoaderThread();
+  readonly #socket: Socket = new Socket({ fd: CHANNEL_SLOT });
   readonly #channel: Channel;
   readonly #workers: Set<number> = new Set();
   readonly #warned: Set<string> = new Set();
@@ -56,7 +57,7 @@ class Zygote {
     this.#native = native;
     this.#random = random;
     this.#sockets = sockets;
-    this.#channel = new Channel(new Socket({ fd: CHANNEL_SLOT }), {
+    this.#channel = new Channel(this.#socket, {
       onLine: (line) => this.#onOrder(line),
       onEnd: () => process.exit(0), // the arbiter is gone; the workers see that by themselves
     });
@@ -70,7 +71,9 @@ class Zygote {
     process.title = `postfork: zygote ${this.#settings.title}`;
     this.#log = this.#program.log(this.#settings.program);
     try {
+      this.#socket.unref(); // what loads is all that may keep this process
       await this.#program.load(this.#settings.program);
+      this.#socket.ref();
       const loader = this.#loaderThread();
       if (loader !== undefined) {
         this.#log.warn(
@@ -89,7 +92,7 @@ class Zygote {
 
   /** The application does not load, or has failed in the zygote, whose state nobody knows then. */
   #failed(error: unknown): never {
-    this.#channel.send({ type: 'failed', message: messageOf(error) });
+    this.#channel.send({ type: 'failed', message: messageOf(error, this.#program) });
     if (this.#loaded) this.#log.error({ err: error }, 'the application failed in the zygote');
     process.exit(1);
   }

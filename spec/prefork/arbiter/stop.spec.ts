@@ -56,6 +56,35 @@ describe('the arbiter', () => {
       expect(sources).toHaveLength(2);
     });
 
+    test('without a word about the successor of one that has just left: it was not ready yet', async () => {
+      behave(stays);
+      const { workers: all } = await started(1);
+      source(0).behaviour = hangs;
+      const [first] = all as [ScriptedWorker];
+      first.say({ type: 'leaving' }); // SIGTERM came to all processes, and to the worker first
+      await settle();
+      const successor = all[1] as ScriptedWorker;
+      const stop = arbiter().stop(STOP);
+      first.end({ code: 0, signal: null });
+      expect(await outcome(stop)).toBe('done');
+      expect(successor.exit).toEqual(KILLED);
+      expect(logged('info').filter((message) => message.includes('gone'))).toEqual(['a worker is gone: exit code 0']);
+      expect(arbiter().unfinished).toBe(false);
+    });
+
+    test.each([
+      [{ code: 0, signal: null }, false],
+      [{ code: 1, signal: null }, true],
+      [KILLED, true],
+    ])('and knows whether a worker has left what it was at: %j', async (exit, unfinished) => {
+      behave(stays);
+      await started(1);
+      const stop = arbiter().stop(STOP);
+      for (const worker of workers()) worker.end(exit);
+      expect(await outcome(stop)).toBe('done');
+      expect(arbiter().unfinished).toBe(unfinished);
+    });
+
     test('without the reload that was still to come', async () => {
       await started(1);
       behave(hangs);

@@ -34,7 +34,7 @@ describe.each(methods)('a worker by %s', (method) => {
     expect(worker.messages.map(({ type }) => type)).not.toContain('leaving');
   });
 
-  test('leaves at once when it is told twice', async () => {
+  test('leaves at once when it is told not to wait, with exit code 1 for what it was at', async () => {
     const worker = await serving();
     const client = await processes.client();
     worker.drain(60_000);
@@ -42,8 +42,34 @@ describe.each(methods)('a worker by %s', (method) => {
     while (closed().length === 0) await client.tell('finish'); // it closes after some turns of its event loop
     worker.drain(0);
     await client.ended;
-    expect(await worker.exited).toEqual(DONE);
+    expect(await worker.exited).toEqual({ code: 1, signal: null });
     expect(closed()).toEqual([`close ${worker.pid} 60000`]);
+  });
+
+  test('has less time when it is told so, and no more', async () => {
+    const worker = await serving();
+    const client = await processes.client();
+    for (const timeout of [50_000, 60_000, 40_000]) worker.drain(timeout); // in the turns in which it still accepts
+    while (closed().length < 1) await client.tell('finish');
+    for (const timeout of [50_000, 30_000]) worker.drain(timeout);
+    while (closed().length < 2) await client.tell('finish');
+    client.end();
+    expect(await worker.exited).toEqual(DONE);
+    expect(closed().slice(0, 2)).toEqual([`close ${worker.pid} 40000`, `close ${worker.pid} 30000`]);
+  });
+
+  test.each([
+    ['throw', 5000],
+    ['failRequest', 60_000],
+  ])('has 5 s behind an error of nobody knows which request, else --stop-timeout (%s)', async (how, timeout) => {
+    const worker = await serving({ stopTimeout: 60_000 });
+    const client = await processes.client();
+    await client.tell(how);
+    await worker.says('leaving');
+    client.end();
+    expect(await worker.exited).toEqual({ code: 1, signal: null });
+    expect(closed()[0]).toBe(`close ${worker.pid} ${timeout}`);
+    expect(worker.stderr().includes('outside of any request')).toBe(how === 'throw');
   });
 
   test('leaves by itself at SIGTERM: says so, finishes what it has, exit code 0', async () => {
