@@ -1,6 +1,5 @@
 // Application: the pipeline of one FastCGI application, its routes, and its request signals.
 
-import { formatResponseHead } from '../cgi/index.ts';
 import type { Handler, Request, Response as Outgoing } from '../server/index.ts';
 import {
   currentRequest,
@@ -15,6 +14,7 @@ import { HttpRequest } from './http-request.ts';
 import { messageOf } from './message-of.ts';
 import type { Body, HttpResponse } from './http-response.ts';
 import { inject, type InjectedRequest, type InjectedResponse } from './inject.ts';
+import { mountPath, Mounts, oneOfOurs } from './mounts.ts';
 import { compose, type AppHandler, type Middleware, type Next } from './pipeline.ts';
 import { Router } from './router.ts';
 import { sendResponse } from './send-response.ts';
@@ -27,23 +27,16 @@ export interface ApplicationOptions {
   maxHeadBytes?: number;
 }
 
-interface Mounted {
-  prefix: string;
-  handle: Next;
-}
-
 const AUTHORIZER = 2;
 const FILTER = 3;
 const DEFAULT_MAX_HEAD = 8192;
-const FAILED = '500 Internal Server Error\n';
-const FAILED_FIELDS = ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(FAILED.length)];
 
 export class Application {
   #mount: string;
   readonly #maxHeadBytes: number;
   readonly #layers: Middleware[] = [];
   readonly #router: Router = new Router();
-  readonly #mounts: Mounted[] = [];
+  readonly #mounts: Mounts = new Mounts();
   readonly #active: Map<HttpRequest, Outgoing> = new Map();
   #authorizer: AppHandler | undefined;
   #filter: AppHandler | undefined;
@@ -102,11 +95,8 @@ export class Application {
    * one's. What others wrote is made a handler by `adapt`.
    */
   mount(prefix: string, application: Application | AppHandler): this {
-    const path = mountPath(prefix);
-    if (path === '') throw new TypeError('mount: give a path such as /admin');
     const inner = application instanceof Application ? application : new Application().fallback(oneOfOurs(application));
-    this.#mounts.push({ prefix: path, handle: (request) => inner.#inner(request) });
-    this.#mounts.sort((a, b) => b.prefix.length - a.prefix.length);
+    this.#mounts.add(prefix, (request) => inner.#inner(request));
     return this;
   }
 
@@ -188,7 +178,7 @@ export class Application {
     if (outgoing.over) return;
     outgoing.stderr(`${request.method} ${request.target}: ${messageOf(error)}`);
     if (outgoing.started) outgoing.cut();
-    else outgoing.send(formatResponseHead(500, FAILED_FIELDS), FAILED, 1);
+    else void sendResponse(errorResponse(new Error()), request.sentMethod, request, outgoing, DEFAULT_MAX_HEAD);
     await this.#finish(request, error);
   }
 
@@ -289,10 +279,7 @@ export class Application {
     if (request.role === AUTHORIZER && this.#authorizer !== undefined) return this.#authorizer(request);
     if (request.role === FILTER && this.#filter !== undefined) return this.#filter(request);
     if (this.#mount !== '' && request.outside) throw new HttpError(404);
-    for (const { prefix, handle } of this.#mounts) {
-      if (request.path === prefix || request.path.startsWith(`${prefix}/`)) return below(request, prefix, handle);
-    }
-    return this.#router.route(request, this.#fallback);
+    return this.#mounts.route(request) ?? this.#router.route(request, this.#fallback);
   }
 
   /** An error as the layer outside of it sees it: the response it asks for, or a 500 that is told to the signal. */
@@ -311,24 +298,6 @@ function layerOf(name: string, middleware: Middleware): Middleware {
   return middleware;
 }
 
-/** Throws TypeError for what others wrote: `(req, res)`, an object with `fetch`. */
-function oneOfOurs(handler: AppHandler): AppHandler {
-  if (typeof handler === 'function' && handler.length <= 1 && !('handle' in handler) && !('fetch' in handler))
-    return handler;
-  throw new TypeError(
-    "mount: this is neither an Application nor a handler (request); of what others wrote one is made by adapt(), from 'postfork/node'",
-  );
-}
-
-async function below(request: HttpRequest, prefix: string, handle: Next): Promise<HttpResponse> {
-  const leave = request.enter(prefix);
-  try {
-    return await handle(request);
-  } finally {
-    leave();
-  }
-}
-
 /** Whether got_request_exception was sent for it, see `fail`. */
 function isTold({ failure }: HttpRequest, error: unknown): boolean {
   return failure !== undefined && failure.error === error;
@@ -337,11 +306,4 @@ function isTold({ failure }: HttpRequest, error: unknown): boolean {
 /** What fetch, timers and streams throw that were given `request.signal`. */
 function isAbortError(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError';
-}
-
-/** '' for the root, else with a slash before and none behind. */
-function mountPath(path: string): string {
-  const trimmed = path.replace(/\/+$/, '');
-  if (trimmed !== '' && !/^\/[^?#\s]*$/.test(trimmed)) throw new TypeError(`mount: "${path}" does not begin with /`);
-  return trimmed;
 }

@@ -14,6 +14,7 @@ export type {
   MultipartForm,
   MultipartLimits,
 } from './forms/index.ts';
+export { errorResponse } from './error-response.ts';
 export { HttpError, type HttpErrorOptions } from './http-error.ts';
 export { HttpHeaders, type HeadersInit } from './http-headers.ts';
 export { HttpRequest, type Environ, type RouteParams } from './http-request.ts';

@@ -9,6 +9,9 @@ import { messageOf } from './message-of.ts';
 import { discard } from './stream-source.ts';
 import { encodeText, isAscii } from './text-bytes.ts';
 
+/** What is asked of a request whose answer is streamed. */
+type Abortable = Pick<Request, 'aborted' | 'signal'>;
+
 /**
  * Resolves (or returns, where nothing had to be waited for) when the answer has been handed to the connection, with the
  * error that broke a streamed body off, if one did. `method`: the client's. Throws ResponseHeadError where the head cannot
@@ -17,7 +20,7 @@ import { encodeText, isAscii } from './text-bytes.ts';
 export function sendResponse(
   response: HttpResponse,
   method: string,
-  incoming: Request,
+  incoming: Abortable,
   outgoing: Outgoing,
   maxHeadBytes: number,
 ): undefined | Promise<unknown> {
@@ -96,7 +99,7 @@ function announcedLength(headers: HttpHeaders): number | undefined {
 async function stream(
   body: StreamBody,
   length: number | undefined,
-  incoming: Request,
+  incoming: Abortable,
   outgoing: Outgoing,
 ): Promise<unknown> {
   let sent = 0;

@@ -1,7 +1,6 @@
 // What `postfork dev` puts into an application: a page for errors that it makes no page of.
 
-import { errorPage, type Application, type HttpResponse } from '../app/index.ts';
-import { reasonPhrase } from '../cgi/index.ts';
+import { errorPage, errorResponse, type Application, type HttpResponse } from '../app/index.ts';
 
 /**
  * Two layers: the innermost one has the errors of handlers, before a layer of the application's own packs their text; the outermost
@@ -17,10 +16,6 @@ export function showErrors(application: Application): void {
 }
 
 /** Whether it is what the pipeline makes of an error, and nobody's page. */
-function isBare({ status, body, error }: HttpResponse): boolean {
-  if (error === undefined) return false;
-  return (
-    body === `${status} ${reasonPhrase(status)}\n` ||
-    (error instanceof Error && body === `${status} ${error.message}\n`)
-  );
+function isBare({ body, error }: HttpResponse): boolean {
+  return error !== undefined && body === errorResponse(error).body;
 }
