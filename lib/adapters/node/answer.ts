@@ -22,11 +22,17 @@ export interface AnswerOwner {
   room(): void;
 }
 
+interface Announced {
+  readonly text: string;
+  readonly encoding: BufferEncoding;
+}
+
 export class ListenerAnswer {
   readonly #bodyless: boolean;
   readonly #owner: AnswerOwner;
   #response: HttpResponse | undefined; // what has come before anybody has asked for it
   #settle: { resolve: (response: HttpResponse) => void; reject: (error: unknown) => void } | undefined;
+  #announced: Announced | undefined;
   #head: ResponseHead | undefined;
   #chunks: Chunks | undefined; // of a body that the listener has framed by itself
   #pieces: (string | Uint8Array)[] = []; // until it is known whether there are more to come
@@ -65,15 +71,36 @@ export class ListenerAnswer {
     return this.#complete || this.#error !== undefined;
   }
 
+  /** Its head, as Node's http makes it; it counts with the first write. `encoding`: what Node would have written it in. */
+  announce(text: string, encoding: BufferEncoding): void {
+    this.#announced = { text, encoding };
+  }
+
+  #begin({ text, encoding }: Announced): void {
+    let head = parseHead(text);
+    // Before a body of known length Node writes the head in one piece with the text, in that one's encoding; what the client
+    // sees of it is bytes.
+    if (encoding !== 'latin1' && head.hasLength && NOT_ASCII.test(text)) {
+      head = parseHead(Buffer.from(text, encoding).toString('latin1'));
+    }
+    this.#head = head;
+    if (head.chunked) this.#chunks = new Chunks();
+    queueMicrotask(() => this.#stream()); // whoever ends it at once has done so by then
+  }
+
   /** The next bytes of the connection. False: no more of them until the owner is told that there is room. */
   write(chunk: string | Uint8Array, encoding: BufferEncoding): boolean {
     let body = chunk;
     if (this.#head === undefined) {
-      const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('latin1');
-      if (text === '' || text.startsWith(INTERIM)) return true; // FastCGI has no interim answers
-      const end = text.indexOf(HEAD_ENDS) + HEAD_ENDS.length;
-      this.#begin(text.slice(0, end), typeof chunk === 'string' ? encoding : 'latin1');
-      body = typeof chunk === 'string' ? text.slice(end) : chunk.subarray(end);
+      let announced = this.#announced;
+      if (announced === undefined) {
+        const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('latin1');
+        if (text === '' || text.startsWith(INTERIM)) return true; // FastCGI has no interim answers
+        const end = text.indexOf(HEAD_ENDS) + HEAD_ENDS.length; // somebody writes to the socket by hand
+        announced = { text: text.slice(0, end), encoding: 'latin1' };
+        body = chunk.slice(end);
+      }
+      this.#begin(announced);
     }
     if (this.#chunks !== undefined) return this.#take(this.#chunks.push(bytesOf(body, encoding)));
     return this.#take(typeof body === 'string' && !UTF8.has(encoding) ? Buffer.from(body, encoding) : body);
@@ -110,17 +137,6 @@ export class ListenerAnswer {
   #answer(response: HttpResponse): void {
     if (this.#settle === undefined) this.#response = response;
     else this.#settle.resolve(response);
-  }
-
-  #begin(text: string, encoding: BufferEncoding): void {
-    this.#head = parseHead(text);
-    // Before a body of known length Node writes the head in one piece with the text, in that one's encoding; what the client
-    // sees of it is bytes.
-    if (encoding !== 'latin1' && this.#head.hasLength && NOT_ASCII.test(text)) {
-      this.#head = parseHead(Buffer.from(text, encoding).toString('latin1'));
-    }
-    if (this.#head.chunked) this.#chunks = new Chunks();
-    queueMicrotask(() => this.#stream()); // whoever ends it at once has done so by then
   }
 
   #take(piece: string | Uint8Array): boolean {

@@ -56,6 +56,10 @@ class Exchange implements SocketOwner, AnswerOwner {
     return this.#answer.response();
   }
 
+  head(text: string, encoding: BufferEncoding): void {
+    this.#answer.announce(text, encoding);
+  }
+
   take(chunk: string | Uint8Array, encoding: BufferEncoding): boolean {
     return this.#answer.write(chunk, encoding);
   }

@@ -9,6 +9,8 @@ import { type Done, Writes } from './writes.ts';
 export interface SocketOwner {
   /** The listener wants more of the body. */
   wanted(): void;
+  /** The answer's head, which comes before all else. `encoding`: that Node would have written it in. */
+  head(text: string, encoding: BufferEncoding): void;
   /** The next bytes. False: no more of them until `room` is called. */
   take(chunk: string | Uint8Array, encoding: BufferEncoding): boolean;
   /** All that was held back has been taken. */
@@ -144,6 +146,12 @@ export class RequestSocket extends EventEmitter {
   uncork(): void {
     this.#writes.uncork();
     this.#finish();
+  }
+
+  /** For http.ServerResponse. */
+  head(text: string, encoding: BufferEncoding): void {
+    this.bytesWritten += text.length;
+    this.#owner.head(text, encoding);
   }
 
   /** As of a stream.Writable. After its end the socket is destroyed with ERR_STREAM_WRITE_AFTER_END, as a net.Socket is. */

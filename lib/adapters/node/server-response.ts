@@ -3,6 +3,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { RequestSocket } from './request-socket.ts';
+import type { Done } from './writes.ts';
 
 export function serverResponse(incoming: IncomingMessage, socket: RequestSocket): ServerResponse {
   const response = new ServerResponse(incoming);
@@ -10,7 +11,9 @@ export function serverResponse(incoming: IncomingMessage, socket: RequestSocket)
   response.removeHeader('Connection');
   response.removeHeader('Transfer-Encoding');
   response.sendDate = false; // it is the web server's
-  (response as unknown as Internals)._storeHeader = storeHeader;
+  const internals = response as unknown as Internals;
+  internals._storeHeader = storeHeader;
+  internals._send = send;
   response.assignSocket(socket as unknown as Socket);
   return response;
 }
@@ -24,8 +27,32 @@ export function passDrain(response: ServerResponse): void {
 }
 
 interface Internals {
+  readonly socket: RequestSocket | null;
+  readonly _header: string | null;
+  _headerSent: boolean;
   _removedTE: boolean;
+  _send: typeof send;
   _storeHeader(firstLine: string, headers: unknown): void;
+  _writeRaw(data: string | Uint8Array, encoding?: BufferEncoding | null, done?: Done, length?: number): boolean;
+}
+
+/**
+ * Node puts the head and the first text behind it together; they have to be parted again, which copies them. The head goes by
+ * itself here, and `encoding` is what it would have been written in.
+ */
+function send(
+  this: Internals,
+  data: string | Uint8Array,
+  encoding?: BufferEncoding | null,
+  done?: Done,
+  length?: number,
+): boolean {
+  if (!this._headerSent && this._header !== null && this.socket !== null) {
+    this._headerSent = true;
+    const together = typeof data === 'string' && (!encoding || encoding === 'utf8' || encoding === 'latin1');
+    this.socket.head(this._header, together ? (encoding ?? 'utf8') : 'latin1');
+  }
+  return this._writeRaw(data, encoding, done, length);
 }
 
 /** Node makes the head. Trailers may be announced for a body in chunks only (RFC 9110, 6.6.2), so then Node makes chunks. */
