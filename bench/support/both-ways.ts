@@ -41,7 +41,7 @@ export async function startApplication(
   const socket = applicationSocket(session, way);
   await rm(socket, { force: true }); // of the one before, which was killed
   const args = {
-    fastcgi: [path('../../dist/cli.js'), 'serve', file, '--method', 'single', '--listen', `unix:${socket}`],
+    fastcgi: [path('../../dist/cli.js'), 'serve', file, '--workers', '1', '--listen', `unix:${socket}`],
     http: [path('../responders/http-server.mjs'), file, socket],
   };
   const env = { NODE_ENV: 'production', NODE_NO_WARNINGS: '1', ANSWER_BYTES: String(answerBytes) };
@@ -113,7 +113,7 @@ async function start(
   const stop = async (): Promise<void> => {
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const closed = once(child, 'close');
-    child.kill('SIGKILL');
+    child.kill('SIGINT');
     await closed;
   };
   let said = '';
@@ -135,5 +135,6 @@ async function start(
     await stop();
     throw error;
   }
-  return { pid: child.pid as number, stop };
+  const worker = /"worker":(\d+)/.exec(said)?.[1]; // of an arbiter, which has nothing to do meanwhile
+  return { pid: worker === undefined ? (child.pid as number) : Number(worker), stop };
 }
