@@ -98,12 +98,12 @@ export class ListenerAnswer {
         if (text === '' || text.startsWith(INTERIM)) return true; // FastCGI has no interim answers
         const end = text.indexOf(HEAD_ENDS) + HEAD_ENDS.length; // somebody writes to the socket by hand
         announced = { text: text.slice(0, end), encoding: 'latin1' };
-        body = chunk.slice(end);
+        body = typeof chunk === 'string' ? text.slice(end) : chunk.subarray(end);
       }
       this.#begin(announced);
     }
-    if (this.#chunks !== undefined) return this.#take(this.#chunks.push(bytesOf(body, encoding)));
-    return this.#take(typeof body === 'string' && !UTF8.has(encoding) ? Buffer.from(body, encoding) : body);
+    if (this.#chunks !== undefined) return this.#take(this.#chunks.push(copyOf(body, encoding)));
+    return this.#take(typeof body === 'string' && UTF8.has(encoding) ? body : copyOf(body, encoding));
   }
 
   /** Everything has been written, but it is not to go yet. */
@@ -154,7 +154,12 @@ export class ListenerAnswer {
     if (this.#bodyless) return responseOf(head, NOTHING); // of unknown length, unless the head says it
     const pieces = this.#pieces;
     this.#pieces = [];
-    return responseOf(head, pieces.length < 2 ? pieces[0] : Buffer.concat(pieces.map((piece) => bytesOf(piece))));
+    return responseOf(
+      head,
+      pieces.length < 2
+        ? pieces[0]
+        : Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece))),
+    );
   }
 
   #stream(): void {
@@ -200,9 +205,9 @@ export class ListenerAnswer {
   }
 }
 
-function bytesOf(piece: string | Uint8Array, encoding: BufferEncoding = 'utf8'): Buffer {
-  if (typeof piece === 'string') return Buffer.from(piece, encoding);
-  return Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+/** Whoever has written bytes may use their memory again as soon as that is called done, which is before they are sent. */
+function copyOf(body: string | Uint8Array, encoding: BufferEncoding): Buffer {
+  return typeof body === 'string' ? Buffer.from(body, encoding) : Buffer.from(body);
 }
 
 function responseOf({ status, fields }: ResponseHead, body: HttpResponse['body']): HttpResponse {
