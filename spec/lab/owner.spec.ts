@@ -1,6 +1,6 @@
 // Servers and the process that owns them: they end with it, however it ends, and wherever the package is installed.
 
-import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { send } from '../support/http.ts';
 import { isRunning, until } from '../support/processes.ts';
@@ -129,16 +129,23 @@ test('what does not start says why, and leaves nothing', async () => {
 });
 
 describe('another installation', () => {
+  const REPOSITORY = join(__dirname, '../..');
   const install = (name: string, mode: number): string => {
     const root = makeFolder(name, mode);
     cpSync(dirname(dirname(LAB)), join(root, 'dist'), { recursive: true });
-    cpSync(join(__dirname, '../../package.json'), join(root, 'package.json'));
+    cpSync(join(REPOSITORY, 'package.json'), join(root, 'package.json'));
+    const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: object };
+    for (const name of Object.keys(dependencies)) {
+      const place = join('node_modules', name);
+      mkdirSync(dirname(join(root, place)), { recursive: true });
+      symlinkSync(join(REPOSITORY, place), join(root, place));
+    }
     return root;
   };
   const copyPackages = (root: string, ...names: string[]): void => {
     for (const name of names) {
       const place = join('node_modules', name);
-      cpSync(join(__dirname, '../..', place), join(root, place), { recursive: true, verbatimSymlinks: true });
+      cpSync(join(REPOSITORY, place), join(root, place), { recursive: true, verbatimSymlinks: true });
     }
   };
   /** Something of a package's name that cannot be loaded, which hides those that a folder above may have. */
