@@ -199,7 +199,7 @@ describe.each(ALIASES)('%s', (alias) => {
   });
 
   test('a worker that leaves: what ends in time is committed, the rest is rolled back', async () => {
-    const served = await serve('--stop-timeout', '1000');
+    const served = await serve('--stop-timeout', '3000'); // enough for `held` on a machine that is busy
     const [pid = 0] = await served.pids();
     const [first, second] = [await account(), await account()];
     const held = askFor(served, 'held', alias, first);
