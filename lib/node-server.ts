@@ -3,7 +3,7 @@
 import { EventEmitter } from 'node:events';
 import type { AddressInfo, ListenOptions } from 'node:net';
 import { inspect } from 'node:util';
-import { fromServer, type NodeListener } from './adapters/index.ts';
+import { alreadyListens, fromServer, notRunning, type NodeListener } from './adapters/index.ts';
 import { Application } from './app/index.ts';
 import { serve, type ServeOptions, type Serving } from './serve.ts';
 
@@ -53,7 +53,7 @@ export class NodeServer extends EventEmitter {
   listen(...args: unknown[]): this {
     const callback = args.findLast((arg) => typeof arg === 'function') as (() => void) | undefined;
     if (this.#next !== undefined || (this.#starting !== undefined && this.#closing === undefined)) {
-      throw withCode('ERR_SERVER_ALREADY_LISTEN', 'Listen method has been called more than once without closing.');
+      throw alreadyListens();
     }
     const place = placeOf(args.filter((arg) => typeof arg !== 'function'));
     if (callback !== undefined) this.once('listening', callback);
@@ -79,9 +79,7 @@ export class NodeServer extends EventEmitter {
     const runs = this.#next !== undefined || (this.#starting !== undefined && this.#closing === undefined);
     this.#next = undefined;
     if (callback !== undefined) {
-      this.once('close', () =>
-        runs ? callback() : callback(withCode('ERR_SERVER_NOT_RUNNING', 'Server is not running.')),
-      );
+      this.once('close', () => (runs ? callback() : callback(notRunning())));
     }
     if (this.#starting !== undefined) this.#closing ??= this.#close();
     else process.nextTick(() => this.emit('close'));
@@ -211,8 +209,4 @@ function closeBy(signal: AbortSignal, server: NodeServer): void {
   if (signal.aborted) return close();
   signal.addEventListener('abort', close);
   server.once('close', () => signal.removeEventListener('abort', close));
-}
-
-function withCode(code: string, message: string): Error {
-  return Object.assign(new Error(message), { code });
 }

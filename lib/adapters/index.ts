@@ -10,9 +10,11 @@ export {
   type ServedRequest,
 } from './fetch/index.ts';
 export {
+  alreadyListens,
   fromNode,
   fromServer,
   type NodeListener,
+  notRunning,
   type RequestServer,
   takeOverListen,
   type TakenOver,

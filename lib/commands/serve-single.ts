@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino';
 import { dropPrivileges } from '../daemon/index.ts';
+import { drainTimeoutAfterUncaught } from '../prefork/index.ts';
 import { serve, type Serving } from '../serve.ts';
 import { openListeningSocket, type ListeningSocket } from '../server/index.ts';
 import { BOOT_FAILED, CommandError } from './exit-codes.ts';
@@ -13,7 +14,6 @@ import { limitsOf, wearOf, type ServeFlags } from './serve-flags.ts';
 
 const LEFT = 100; // ms for what the application has left behind; it would keep the process
 const STOP_GRACE = 10_000; // ms for receivers to end once everything else has
-const UNKNOWN_WITHIN = 5000; // ms at most to stop behind an uncaught error: some request may never end by it
 
 export async function serveSingle(file: string, flags: ServeFlags, context: ServeContext): Promise<void> {
   const { log, identity, manager } = context;
@@ -112,7 +112,7 @@ function stopOnSignals(
     const serving = options.serving();
     const known = serving?.fail(error) === true;
     if (!known) log.fatal({ err: error }, 'an error outside of any request');
-    const timeout = known ? stopTimeout : Math.min(stopTimeout, UNKNOWN_WITHIN);
+    const timeout = drainTimeoutAfterUncaught(stopTimeout, known);
     if (isStopping) void serving?.close({ timeout });
     else stop('its state is not known any more', timeout, 1);
   };

@@ -2,4 +2,5 @@
 
 export { fromNode, type NodeListener } from './from-node.ts';
 export { fromServer, type RequestServer } from './from-server.ts';
+export { alreadyListens, notRunning } from './node-errors.ts';
 export { takeOverListen, type TakenOver } from './take-over-listen.ts';

@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events';
 import { getDefaultHighWaterMark } from 'node:stream';
 import type { HttpRequest } from '../../app/index.ts';
+import { writeAfterDestroy, writeAfterEnd } from './node-errors.ts';
 import { type Done, Writes } from './writes.ts';
 
 /** Whose socket it is. */
@@ -231,9 +232,7 @@ export class RequestSocket extends EventEmitter {
   }
 
   #refuse(done: Done | undefined): boolean {
-    const error = this.destroyed
-      ? withCode('ERR_STREAM_DESTROYED', 'Cannot call write after a stream was destroyed')
-      : withCode('ERR_STREAM_WRITE_AFTER_END', 'write after end');
+    const error = this.destroyed ? writeAfterDestroy() : writeAfterEnd();
     if (done) process.nextTick(done, error);
     this.destroy(error);
     return false;
@@ -276,8 +275,4 @@ const HIGH_WATER_MARK = getDefaultHighWaterMark(false); // as of a net.Socket
 function family(address: string | undefined): string | undefined {
   if (address === undefined) return undefined;
   return address.includes(':') ? 'IPv6' : 'IPv4';
-}
-
-function withCode(code: string, message: string): Error {
-  return Object.assign(new Error(message), { code });
 }

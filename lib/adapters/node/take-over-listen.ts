@@ -5,6 +5,7 @@ import { isIP, type ListenOptions } from 'node:net';
 import type { AppHandler } from '../../app/index.ts';
 import { worker_stopping } from '../../signals/index.ts';
 import { fromServer } from './from-server.ts';
+import { alreadyListens, notRunning } from './node-errors.ts';
 
 export interface TakenOver {
   /** Resolves when a server listens: what answers its requests. */
@@ -94,11 +95,6 @@ function placeOf([first, second]: readonly unknown[]): Place | undefined {
 
 const isPort = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= MAX_PORT;
 
-function alreadyListens(): Error {
-  const message = 'Listen method has been called more than once without closing.';
-  return Object.assign(new Error(message), { code: 'ERR_SERVER_ALREADY_LISTEN' });
-}
-
 /** What a server that does not listen says of itself. */
 class Pretence {
   readonly handler: AppHandler;
@@ -166,7 +162,7 @@ class Pretence {
     if (callback !== undefined) {
       this.#server.once('close', () => {
         if (running) callback();
-        else callback(Object.assign(new Error('Server is not running.'), { code: 'ERR_SERVER_NOT_RUNNING' }));
+        else callback(notRunning());
       });
     }
     this.#closing = true;

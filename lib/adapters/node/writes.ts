@@ -1,5 +1,7 @@
 // Writes: what is written to a socket, in its order: held back while it is corked or nobody takes it.
 
+import { writeAfterDestroy } from './node-errors.ts';
+
 export type Done = (error?: Error | null) => void;
 
 /** Takes the next bytes. False: no more of them until `room` is called. */
@@ -57,11 +59,7 @@ export class Writes {
   giveUp(): void {
     const held = this.#held;
     this.#held = [];
-    for (const { done } of held) {
-      if (done === undefined) continue;
-      const error = new Error('Cannot call write after a stream was destroyed');
-      process.nextTick(done, Object.assign(error, { code: 'ERR_STREAM_DESTROYED' }));
-    }
+    for (const { done } of held) if (done !== undefined) process.nextTick(done, writeAfterDestroy());
   }
 
   #passHeld(): void {

@@ -9,12 +9,12 @@ import type { Logger } from '../logger.ts';
 import { parseOrder, type Load } from '../messages.ts';
 import type { ServingProgram, WorkerProgram, WorkerSettings } from '../program.ts';
 import { LISTENER_SLOT } from '../slots.ts';
+import { drainTimeoutAfterUncaught } from '../uncaught.ts';
 
 const REPORT = 250; // ms between two looks at the load
 const HEARTBEAT = 1000; // ms between two reports where nothing changes
 const GRACE = 10_000; // ms for receivers of signals to end once everything else has
 const RELEASED_WITHIN = 5000; // ms for the arbiter to answer a worker that is worn
-const UNKNOWN_WITHIN = 5000; // ms at most to drain behind an uncaught error: some request may never end by it
 const MAX_MESSAGE = 8000; // characters of an error
 
 /** Everything that ends a worker ends in process.exit. */
@@ -97,7 +97,7 @@ export class WorkerLife {
     const known = this.#serving?.fail(error) === true;
     if (!known) this.#log?.error({ err: error }, 'an error outside of any request');
     if (this.#serving === undefined) this.fail(error);
-    const timeout = known ? this.#stopTimeout : Math.min(this.#stopTimeout, UNKNOWN_WITHIN);
+    const timeout = drainTimeoutAfterUncaught(this.#stopTimeout, known);
     this.#leave('its state is not known any more', timeout, 1);
   }
 
