@@ -38,7 +38,7 @@ export async function copyFrom(
           await feed(sink, source, failure);
           return sink.rowCount;
         },
-        { queryName: options.name },
+        { text, queryName: options.name },
       );
     } catch (error) {
       throw 'error' in failure ? failure.error : error; // the server only says that the copy was given up
@@ -105,7 +105,7 @@ function open(executor: Executor, text: string, options: CopyOptions): Promise<C
           resolve(copying);
           return finished(stream).finally(() => (copying.isOver = true));
         },
-        { queryName: options.name },
+        { text, queryName: options.name },
       ),
     );
     done.catch(reject);

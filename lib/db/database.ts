@@ -8,6 +8,7 @@ import {
   connection_released,
   ConnectionStore,
   type QueryResult,
+  statement_executed,
 } from './connection/index.ts';
 import {
   type CommitHook,
@@ -20,6 +21,7 @@ import {
   type Scope,
   type TransactionOptions,
 } from './scope/index.ts';
+import { currentRequest } from '../signals/index.ts';
 import { NotSupportedError, withCaller } from './errors/index.ts';
 import { copyFrom, copyTo, type CopyOptions, type CopySource } from './copy.ts';
 import { cursor, type CursorOptions } from './cursor.ts';
@@ -182,6 +184,11 @@ export class Database {
       onOpen: (connection) => void connection_created.notify(this, { alias, connection }),
       onDiscard: (connection) => void connection_discarded.notify(this, { alias, connection }),
       onClose: (connection) => void connection_closed.notify(this, { alias, connection }),
+      watch: (connection) => {
+        if (!statement_executed.hasListeners(this)) return undefined;
+        return (statement) =>
+          void statement_executed.notify(this, { alias, connection, request: currentRequest(), ...statement });
+      },
     });
     return {
       alias,

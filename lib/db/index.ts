@@ -7,8 +7,10 @@ export {
   connection_created,
   connection_discarded,
   connection_released,
+  statement_executed,
   type ConnectionEvent,
   type ConnectionUse,
+  type StatementEvent,
 } from './connection/index.ts';
 export type { ConnectionInfo } from './connection/index.ts';
 export { configureDatabases } from './configure.ts';
@@ -30,8 +32,9 @@ export {
 } from './errors/index.ts';
 export type { CommitHook, TransactionOptions } from './scope/index.ts';
 export type { DatabaseSettings } from './settings.ts';
+export type { TypeParsers } from './type-parsers.ts';
 export type { Listening, ListenOptions, Notification } from './listen/index.ts';
-export type { QueryResult } from './connection/index.ts';
+export type { ExecutedStatement, QueryResult } from './connection/index.ts';
 export type { StoreStats } from './connection/index.ts';
 export {
   migrate,

@@ -1,6 +1,7 @@
 // DatabaseSettings: what is said of one database, with its defaults and bounds.
 
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { isType, type TypeParsers } from './type-parsers.ts';
 
 /** One database, as `configureDatabases` takes it. */
 export interface DatabaseSettings {
@@ -18,6 +19,8 @@ export interface DatabaseSettings {
   applicationName?: string | (() => string);
   /** Session settings for each connection, such as `{ search_path: 'app', statement_timeout: '5s' }`. Not behind pgbouncer. */
   sessionSettings?: Readonly<Record<string, string | number | boolean>>;
+  /** How values of a type are read, such as `{ int8: Number, date: String }`. An array of it is another type. Default: as pg does it. */
+  types?: TypeParsers;
 
   /**
    * Seconds that a connection is kept for further requests, counted from its opening. 0: closed at the end of each request;
@@ -60,6 +63,7 @@ export interface DatabaseSettings {
 type Defaulted =
   | 'applicationName'
   | 'sessionSettings'
+  | 'types'
   | 'connMaxAge'
   | 'connHealthChecks'
   | 'maxConnections'
@@ -77,6 +81,7 @@ export type ResolvedSettings = Readonly<Required<Pick<DatabaseSettings, Defaulte
 const DEFAULTS: Required<Pick<DatabaseSettings, Defaulted>> = {
   applicationName: 'postfork',
   sessionSettings: {},
+  types: {},
   connMaxAge: 0,
   connHealthChecks: false,
   maxConnections: 10,
@@ -109,6 +114,8 @@ export function resolveSettings(alias: string, given: DatabaseSettings | string)
   const resolved = { ...DEFAULTS, ...(settings.pool === true && { connMaxAge: null }), ...defined } as ResolvedSettings;
   const twice = resolved.url === undefined ? undefined : PLACE.find((key) => resolved[key] !== undefined);
   if (twice !== undefined) throw wrong(`${twice} is said by its URL: give one of them`);
+  const type = Object.keys(resolved.types).find((name) => !isType(name));
+  if (type !== undefined) throw wrong(`types has ${type}, which is no name of pg_type's (int8, date, ...) and no OID`);
   const sessionSettings = Object.keys(resolved.sessionSettings);
   const badName = sessionSettings.find((name) => !/^[A-Za-z_][\w.]*$/.test(name));
   if (badName !== undefined) throw wrong(`sessionSettings has ${badName}, which is no name of a setting`);
@@ -163,6 +170,11 @@ const RULES: Readonly<Partial<Record<keyof DatabaseSettings, Rule>>> = {
       value !== null &&
       Object.values(value).every((setting) => ['string', 'number', 'boolean'].includes(typeof setting)),
     words: 'an object of strings, numbers and booleans by name',
+  },
+  types: {
+    holds: (value) =>
+      typeof value === 'object' && value !== null && Object.values(value).every((parse) => typeof parse === 'function'),
+    words: 'an object of functions by type, such as { int8: Number }',
   },
   connMaxAge: {
     holds: (value) => value === null || isWithin(value, 0, Infinity),

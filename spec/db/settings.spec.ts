@@ -13,6 +13,7 @@ describe('settings', () => {
       url: 'postgres://localhost/db',
       applicationName: 'postfork',
       sessionSettings: {},
+      types: {},
       connMaxAge: 0,
       connHealthChecks: false,
       maxConnections: 10,
@@ -64,6 +65,9 @@ describe('settings', () => {
       /connectTimeout is a number of ms from 1/,
     ],
     ['a flag as text', { pool: 'no' }, /pool is true or false/],
+    ['types that are no functions', { types: { int8: 'number' } }, /types is an object of functions by type/],
+    ['a type that is none', { types: { bigint: Number } }, /types has bigint, which is no name of pg_type's/],
+    ['a type in capitals', { types: { INT8: Number } }, /types has INT8/],
     ['another pooler', { pooler: 'statement' }, /pooler is session or transaction/],
     ['a user beside a URL that has one', { url: 'postgres://a@b', user: 'c' }, /user is said by its URL/],
     ['session settings of objects', { sessionSettings: { a: {} } }, /sessionSettings is an object of strings/],
@@ -176,6 +180,7 @@ describe('a server', () => {
       parts: { host: server.socketFolder, port: server.port, user: 'postgres', database: 'postgres' },
       plain: `${postgres.url()}?sslmode=disable&application_name=by-url`,
       tls: { url: postgres.url(), ssl: { rejectUnauthorized: false } },
+      types: { url: postgres.url(), types: { int8: BigInt, date: String, 1016: (text) => text, numeric: Number } },
       password: { url: postgres.url().replace(/:[^:@]*@/, '@'), password: async () => server.password as string },
     });
   });
@@ -214,6 +219,26 @@ describe('a server', () => {
         code: 'CONNECT_FAILED',
         message: expect.stringMatching(/does not support SSL.*sslmode=disable/) as string,
       });
+    });
+  });
+
+  test('gives values of types as it is told to, and the others as pg does', async () => {
+    const text = `SELECT 9007199254740993::int8 AS int8, '2026-11-23'::date AS date, '{1,2}'::int8[] AS array,
+      1.5::numeric AS numeric, 7::int4 AS int4, null::int8 AS nothing, '{"a":1}'::jsonb AS json`;
+    await connections.scope(async () => {
+      const told = connections.get('types');
+      const expected = {
+        int8: 9_007_199_254_740_993n,
+        date: '2026-11-23',
+        array: '{1,2}',
+        numeric: 1.5,
+        int4: 7,
+        nothing: null,
+        json: { a: 1 },
+      };
+      expect((await told.query(text)).rows).toEqual([expected]);
+      for await (const row of told.cursor(text)) expect(row).toEqual(expected);
+      expect((await db.query(text)).rows).toMatchObject([{ int8: '9007199254740993', numeric: '1.5' }]);
     });
   });
 

@@ -1,4 +1,4 @@
-// connection_created and connection_closed, connection_acquired and connection_released, and the numbers of connections.stats().
+// connection_created and connection_closed, connection_acquired and connection_released, statement_executed, and the numbers of connections.stats().
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Application, type HttpRequest } from '../../lib/app/index.ts';
@@ -11,6 +11,8 @@ import {
   connections,
   type ConnectionEvent,
   type ConnectionUse,
+  statement_executed,
+  type StatementEvent,
 } from '../../lib/db/index.ts';
 import { postgresServer } from '../support/postgres.ts';
 
@@ -141,6 +143,51 @@ test('connection_acquired and connection_released tell who has a kept connection
     ['acquired', id, undefined],
     ['released', id, undefined],
   ]);
+});
+
+test('statement_executed tells of each statement that is over, without the values of parameters', async () => {
+  const database = connections.get('kept');
+  const heard: StatementEvent[] = [];
+  const hear = (event: StatementEvent): void => void heard.push({ ...event });
+  const app = new Application();
+  app.fallback(async () => {
+    await database.transaction(async () => {
+      await database.query('SELECT $1::text', ['secret-4711'], { name: 'mine' });
+      await database.transaction(() => database.query('SELECT 1 / $1::int', [0])).catch(() => {});
+      for await (const row of database.cursor('SELECT generate_series(1, 3)', [], { batch: 2 })) void row;
+    });
+    let bytes = 0;
+    for await (const piece of database.copyTo('COPY (SELECT 1) TO STDOUT', { name: 'out' })) bytes += piece.length;
+    return String(bytes);
+  });
+  await connections.scope(() => database.query('SELECT 1')); // not heard
+  statement_executed.connect(hear, { sender: database });
+  expect((await app.inject('/told')).text()).toBe('2');
+  await connections.scope(() => connections.get('default').query('SELECT 1')); // another sender
+  await connections.scope(() => database.query('SELECT pg_sleep(0.02)'));
+  statement_executed.disconnect(hear, { sender: database });
+  await connections.scope(() => database.query('SELECT 2'));
+  expect(heard.map(({ name, text, error }) => [name ?? text.replaceAll(/\d+/g, 'n'), error?.message])).toEqual([
+    ['BEGIN', undefined],
+    ['mine', undefined],
+    ['SAVEPOINT postfork_n', undefined],
+    ['SELECT n / $n::int', 'division by zero'],
+    ['ROLLBACK TO SAVEPOINT postfork_n; RELEASE SAVEPOINT postfork_n', undefined],
+    ['DECLARE postfork_cursor_n NO SCROLL CURSOR FOR SELECT generate_series(n, n)', undefined],
+    ['FETCH FORWARD n FROM postfork_cursor_n', undefined],
+    ['FETCH FORWARD n FROM postfork_cursor_n', undefined],
+    ['CLOSE postfork_cursor_n', undefined],
+    ['COMMIT', undefined],
+    ['out', undefined],
+    ['SELECT pg_sleep(n.n)', undefined],
+  ]);
+  expect(heard.map(({ request }) => (request as HttpRequest | undefined)?.path)).toEqual([
+    ...Array<string>(11).fill('/told'),
+    undefined,
+  ]);
+  expect(heard.at(-1)?.duration).toBeGreaterThanOrEqual(19);
+  expect(heard.every(({ alias, connection }) => alias === 'kept' && connection.backendPid > 0)).toBe(true);
+  expect(JSON.stringify(heard.map(({ text, name, error }) => [text, name, error]))).not.toContain('4711');
 });
 
 test('what outlives a request does not run for the one that opened the connection', async () => {

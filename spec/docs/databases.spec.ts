@@ -72,16 +72,31 @@ test('docs/databases.md: a scope', async () => {
   expect(await run(code)).toBe('0 notes\n');
 });
 
-test('docs/databases.md: parsers of values', async () => {
+test('docs/databases.md: slow statements', async () => {
   const [, , code = ''] = blocks('docs/databases.md');
   const asking = `
     import { connections, db } from 'postfork/db';
-    console.log((await connections.scope(() => db.query('SELECT 7::int8 AS n'))).rows[0].n === 7);`;
-  expect(await run(code + asking)).toBe('true\n');
+    console.warn = console.log;
+    await connections.scope(async () => {
+      await db.query('SELECT pg_sleep($1::float8)', [0.21]);
+      await db.query('SELECT 1');
+      await db.query('SELECT pg_sleep(0.21), $1::text', ['4711'], { name: 'named' });
+    });`;
+  expect(await run(code + asking)).toMatch(
+    /^2\d\d ms: SELECT pg_sleep\(\$1::float8\) undefined undefined\n\d+ ms: named undefined undefined\n$/,
+  );
+});
+
+test('docs/databases.md: parsers of values', async () => {
+  const [, , , code = ''] = blocks('docs/databases.md');
+  const asking = `
+    import { connections, db } from 'postfork/db';
+    console.log((await connections.scope(() => db.query("SELECT 7::int8 AS n, '2026-11-23'::date AS d"))).rows[0]);`;
+  expect(await run(code + asking)).toBe("{ n: 7, d: '2026-11-23' }\n");
 });
 
 test('docs/databases.md: a test of an application', async () => {
-  const [app = '', , , code = ''] = blocks('docs/databases.md');
+  const [app = '', , , , code = ''] = blocks('docs/databases.md');
   expect(await run(code, app)).toMatch(/^ok 1 - a note is made$|✔ a note is made/m);
 });
 

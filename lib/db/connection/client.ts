@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { connectError } from '../errors/index.ts';
 import type { ResolvedSettings } from '../settings.ts';
+import { driverTypes } from '../type-parsers.ts';
 
 const KEEP_ALIVE = 60_000; // ms of silence before TCP asks whether the server is there: the system's two hours are long for LISTEN
 
@@ -19,7 +20,8 @@ export function createClient(settings: ResolvedSettings, socket: Socket): pg.Cli
 }
 
 function clientConfig(settings: ResolvedSettings, socket: Socket): pg.ClientConfig {
-  const { url, host, port, user, password, database, ssl, applicationName, connectTimeout, sessionSettings } = settings;
+  const { url, host, port, user, password, database, ssl, applicationName, connectTimeout, sessionSettings, types } =
+    settings;
   const options = Object.entries(sessionSettings).map(([key, value]) => `-c ${key}=${escapeOption(String(value))}`);
   return {
     ...(url !== undefined && { connectionString: url }),
@@ -32,6 +34,7 @@ function clientConfig(settings: ResolvedSettings, socket: Socket): pg.ClientConf
     ...(options.length > 0 && { options: options.join(' ') }),
     fallback_application_name: typeof applicationName === 'function' ? applicationName() : applicationName,
     connectionTimeoutMillis: connectTimeout,
+    types: driverTypes(types),
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE,
     stream: () => socket,

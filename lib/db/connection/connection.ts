@@ -17,6 +17,7 @@ import {
 } from '../errors/index.ts';
 import type { ResolvedSettings } from '../settings.ts';
 import type { QueryResult, SendOptions, Statement } from './statement.ts';
+import { tellEnd, type StatementWatch, type Told } from './statement-watch.ts';
 
 const GOODBYE = 5000; // ms that the server has to close a connection that was ended
 const CANCEL = 2000; // ms that it has to take a cancel request, and to stop what runs
@@ -59,6 +60,7 @@ export class Connection implements ConnectionInfo {
   suspect = false;
   /** It is lost, and a statement has failed with that: its user knows. */
   failed = false;
+  watch: StatementWatch | undefined;
   readonly #born: number = performance.now();
   readonly #client: pg.Client;
   readonly #socket: Socket = new Socket();
@@ -146,13 +148,19 @@ export class Connection implements ConnectionInfo {
     if (prepare && name !== undefined) config.name = name;
     return this.run(
       () => this.#client.query(config) as unknown as Promise<QueryResult<Row>>,
-      { queryName: name, params: values },
+      { text, queryName: name, params: values },
       timeout,
     );
   }
 
   /** Something that is like a statement, with the driver's client: COPY. Of several results the last. */
-  async run<T>(work: (client: pg.Client) => Promise<T>, context: ErrorContext, timeout = 0): Promise<T> {
+  run<T>(work: (client: pg.Client) => Promise<T>, context: ErrorContext & Told, timeout = 0): Promise<T> {
+    const tell = this.watch?.();
+    const result = this.#run(work, context, timeout);
+    return tell === undefined ? result : tellEnd(result, context, tell);
+  }
+
+  async #run<T>(work: (client: pg.Client) => Promise<T>, context: ErrorContext & Told, timeout: number): Promise<T> {
     this.#check();
     let expired = false;
     const expire = (): void => {

@@ -7,8 +7,11 @@ export {
   connection_created,
   connection_discarded,
   connection_released,
+  statement_executed,
   type ConnectionEvent,
   type ConnectionUse,
+  type StatementEvent,
 } from './connection-signals.ts';
 export type { QueryResult, Statement } from './statement.ts';
+export type { ExecutedStatement, StatementWatch } from './statement-watch.ts';
 export { ConnectionStore, type StoreStats } from './store.ts';

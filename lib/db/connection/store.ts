@@ -3,6 +3,7 @@
 import { Connection } from './connection.ts';
 import { InterfaceError, OperationalError } from '../errors/index.ts';
 import type { ResolvedSettings } from '../settings.ts';
+import type { StatementWatch } from './statement-watch.ts';
 
 const HEALTH_CHECK = 5000; // ms for a kept connection to show that it is alive
 const LONGEST_PRUNE = 3_600_000; // ms; a timer takes 24 days
@@ -15,6 +16,8 @@ export interface StoreHost {
   onClose(connection: Connection): void;
   /** Let go of, in a process that has inherited it. */
   onDiscard(connection: Connection): void;
+  /** Who is to hear of the end of a statement that is about to be sent. */
+  watch(connection: Connection): ReturnType<StatementWatch>;
 }
 
 /** Numbers of one database in this process. */
@@ -179,6 +182,7 @@ export class ConnectionStore {
     this.#opened++;
     this.#connections.add(connection);
     connection.used();
+    connection.watch = () => this.#host.watch(connection);
     this.#host.outside(() => void connection.closed.then(() => this.#onClosed(connection)));
     this.#host.onOpen(connection);
     return connection;
