@@ -303,7 +303,8 @@ function isTold({ failure }: HttpRequest, error: unknown): boolean {
   return failure !== undefined && failure.error === error;
 }
 
-/** What fetch, timers and streams throw that were given `request.signal`. */
+/** What fetch, timers, streams and the statements of a database throw that were given `request.signal`. */
 function isAbortError(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError';
+  if (typeof error !== 'object' || error === null) return false;
+  return ('name' in error && error.name === 'AbortError') || ('code' in error && error.code === 'ABORTED');
 }

@@ -4,6 +4,8 @@ import { reasonPhrase } from '../cgi/index.ts';
 import { HttpError } from './http-error.ts';
 import { HttpResponse } from './http-response.ts';
 
+const UNAVAILABLE = 503;
+
 // What the server's RequestError codes mean to a client; one that has gone away is told nothing.
 const STATUS_OF_CODE: ReadonlyMap<unknown, number> = new Map([
   ['ABORTED', 400],
@@ -11,10 +13,16 @@ const STATUS_OF_CODE: ReadonlyMap<unknown, number> = new Map([
   ['BODY_TOO_LARGE', 413],
   ['BODY_TIMEOUT', 408],
   ['TIMEOUT', 504],
-  ['STOPPING', 503],
+  ['STOPPING', UNAVAILABLE],
 ]);
 
-/** HttpErrors show their message; a body that did not come is the client's fault; anything else is a bare 500. */
+// Of OperationalErrors, which are 503: the database is not there, has no room or no time. Who asks again may well be answered.
+const STATUS_OF_DATABASE: ReadonlyMap<unknown, number> = new Map([
+  ['ABORTED', 400],
+  ['COMMIT_UNKNOWN', 500], // it may have been done
+]);
+
+/** HttpErrors show their message; a body that did not come is the client's fault; a database that is not there is a 503; anything else a bare 500. */
 export function errorResponse(error: unknown): HttpResponse {
   const status = statusOf(error);
   const message = error instanceof HttpError ? error.message : reasonPhrase(status);
@@ -24,7 +32,7 @@ export function errorResponse(error: unknown): HttpResponse {
     headers === undefined ? { status } : { status, headers },
   );
   response.error = error;
-  response.unexpected = status === 500 && !(error instanceof HttpError);
+  response.unexpected = !(error instanceof HttpError) && (status === 500 || isOperational(error));
   return response;
 }
 
@@ -33,5 +41,10 @@ function statusOf(error: unknown): number {
   if (error instanceof Error && 'code' in error && (error.name === 'RequestError' || error.name === 'AbortError')) {
     return STATUS_OF_CODE.get(error.code) ?? 500;
   }
-  return 500;
+  return isOperational(error) ? (STATUS_OF_DATABASE.get(error.code) ?? UNAVAILABLE) : 500;
+}
+
+/** PEP 249's, as db/ throws it. */
+function isOperational(error: unknown): error is Error & { code: unknown } {
+  return error instanceof Error && error.name === 'OperationalError' && 'code' in error;
 }

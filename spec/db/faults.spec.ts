@@ -153,7 +153,7 @@ describe('a server that goes away', () => {
       const inFlight = ['/slow', '/slow', '/transaction'].map((path) => app.inject(path));
       await postgres.until('they run', async () => (await sleeping()).length === 3);
       await act();
-      expect((await Promise.all(inFlight)).map(({ status }) => status)).toEqual([500, 500, 500]);
+      expect((await Promise.all(inFlight)).map(({ status }) => status)).toEqual([503, 503, 503]);
       expect(failures).toEqual([1, 2, 3].map(() => expect.objectContaining(LOST)));
       const next = await Promise.all([1, 2, 3, 4].map(() => app.inject('/')));
       expect(next.map((response) => response.text())).toEqual([1, 2, 3, 4].map(() => '[{"n":1}]'));

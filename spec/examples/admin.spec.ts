@@ -167,7 +167,7 @@ describe('with CONN_MAX_AGE=60', () => {
     expect((await stranger.get('/')).status).toBe(200);
     expect((await stranger.get('/admin')).status).toBe(302);
     expect((await visit.get('/login')).status).toBe(200); // also with a session
-    expect((await visit.get('/admin')).status).toBe(500);
+    expect((await visit.get('/admin')).status).toBe(503);
     await postgres.server.start();
     // Nothing was kept that is dead, so not even the first fails.
     expect((await visit.get('/admin')).status).toBe(200);
