@@ -2,7 +2,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Database, type Configured } from './database.ts';
-import { type Abortable, type DatabaseLog, runInScope, Scope } from './scope/index.ts';
+import { type Abortable, type DatabaseLog, runInScope, Sandbox, Scope } from './scope/index.ts';
 import { discardInheritedConnections, type StoreStats } from './connection/index.ts';
 import { InterfaceError } from './errors/index.ts';
 import { checkConnectionLimits } from './limits.ts';
@@ -28,6 +28,7 @@ export class Connections {
   #settings: Map<string, ResolvedSettings> | undefined;
   #log: DatabaseLog = CONSOLE;
   #outside: Configured['outside'] = (fn) => fn();
+  #sandbox: Sandbox | undefined;
 
   /** See `configureDatabases`. */
   configure(databases: Databases, { log = CONSOLE }: ConfigureOptions): this {
@@ -47,6 +48,7 @@ export class Connections {
     let database = this.#databases.get(alias);
     if (database === undefined) {
       database = new Database(alias, () => this.#configured(alias));
+      database.sandbox = this.#sandbox;
       this.#databases.set(alias, database);
     }
     return database;
@@ -68,6 +70,20 @@ export class Connections {
     } finally {
       await scope.end();
     }
+  }
+
+  /**
+   * For tests: from now on whatever this process asks of its databases is within one transaction of each, in requests and scopes alike,
+   * until `rollBack()` undoes it. Transactions are savepoints in it, and their onCommit hooks run. Throws InterfaceError SANDBOX
+   * where there is one already. Django's TestCase.
+   */
+  sandbox(): Sandbox {
+    if (this.#sandbox !== undefined) {
+      throw new InterfaceError('there is a sandbox already: await its rollBack() first', { code: 'SANDBOX' });
+    }
+    const sandbox = new Sandbox(() => this.#sandbox === sandbox && this.#setSandbox(undefined));
+    this.#setSandbox(sandbox);
+    return sandbox;
   }
 
   /** Close kept connections that have grown too old. Django's close_old_connections. */
@@ -104,6 +120,11 @@ export class Connections {
   stats(): Record<string, StoreStats> {
     const used = [...this.#databases.values()].filter(({ store }) => store !== undefined);
     return Object.fromEntries(used.map(({ alias, store }) => [alias, store?.stats as StoreStats]));
+  }
+
+  #setSandbox(sandbox: Sandbox | undefined): void {
+    this.#sandbox = sandbox;
+    for (const database of this.#databases.values()) database.sandbox = sandbox;
   }
 
   async #each(act: (database: Database) => Promise<unknown>): Promise<void> {

@@ -18,6 +18,7 @@ import {
   type DatabaseParts,
   type Executor,
   runInTransaction,
+  type Sandbox,
   type Scope,
   type TransactionOptions,
 } from './scope/index.ts';
@@ -52,6 +53,8 @@ export type DefaultRow = Record<string, unknown>;
 
 export class Database {
   readonly alias: string;
+  /** Where all that is asked for goes, while there is one. For `connections`. */
+  sandbox: Sandbox | undefined;
   readonly #configured: () => Configured;
   #parts: DatabaseParts | undefined;
   #listener: Listener | undefined;
@@ -152,7 +155,9 @@ export class Database {
   }
 
   #executor({ scope, transactions }: Context = currentContext()): Executor {
-    return transactions.get(this.alias) ?? scope.checkout(this.alias, () => this.parts);
+    const transaction = transactions.get(this.alias);
+    if (transaction !== undefined) return transaction;
+    return this.sandbox?.executor(scope, this.parts) ?? scope.checkout(this.alias, () => this.parts);
   }
 
   /**

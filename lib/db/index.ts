@@ -30,7 +30,7 @@ export {
   ProgrammingError,
   type DatabaseErrorCode,
 } from './errors/index.ts';
-export type { CommitHook, TransactionOptions } from './scope/index.ts';
+export type { CommitHook, Sandbox, TransactionOptions } from './scope/index.ts';
 export type { DatabaseSettings } from './settings.ts';
 export type { TypeParsers } from './type-parsers.ts';
 export type { Listening, ListenOptions, Notification } from './listen/index.ts';

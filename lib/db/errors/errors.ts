@@ -17,6 +17,7 @@ export type DatabaseErrorCode =
   | 'NOT_CONFIGURED'
   | 'CLOSED'
   | 'OVERFLOW'
+  | 'SANDBOX'
   // ProgrammingError and NotSupportedError
   | 'TRANSACTION_ABORTED'
   | 'TRANSACTION_OPTIONS'

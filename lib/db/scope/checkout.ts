@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection, QueryResult, Statement } from '../connection/index.ts';
+import { runHooks } from './commit-hooks.ts';
 import type { DatabaseParts } from './database-parts.ts';
 import { InterfaceError, isFatal, lost, NotSupportedError, OperationalError, PostgresError } from '../errors/index.ts';
 import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
@@ -130,7 +131,7 @@ export class Checkout implements Executor, TransactionHost {
     for (let attempt = 0; ; attempt++) {
       try {
         const { result, hooks } = await this.#run((connection) => Transaction.run(this, connection, fn, options));
-        await this.#runHooks(hooks);
+        await runHooks(hooks, this.#parts);
         return result;
       } catch (error) {
         if (attempt >= retries || !isRetryable(error) || this.ended) throw error;
@@ -142,7 +143,7 @@ export class Checkout implements Executor, TransactionHost {
   /** There is nothing to wait for. */
   onCommit(hook: CommitHook): void {
     this.check();
-    void this.#runHooks([hook]);
+    void runHooks([hook], this.#parts);
   }
 
   /**
@@ -265,17 +266,6 @@ export class Checkout implements Executor, TransactionHost {
         'another one. Use db.transaction(), and in it SET LOCAL, pg_advisory_xact_lock, CREATE TEMP ... ON COMMIT DROP',
       { code: 'SESSION_STATE', queryName },
     );
-  }
-
-  /** After the commit nothing can be undone: one that fails is told, and stops nobody. */
-  async #runHooks(hooks: readonly CommitHook[]): Promise<void> {
-    for (const hook of hooks) {
-      try {
-        await hook();
-      } catch (error) {
-        this.#parts.log.error({ err: error, database: this.#parts.alias }, 'an onCommit hook failed');
-      }
-    }
   }
 }
 

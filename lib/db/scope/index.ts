@@ -11,4 +11,5 @@ export {
 export type { DatabaseLog, DatabaseParts } from './database-parts.ts';
 export type { CommitHook, Executor, TransactionOptions } from './executor.ts';
 export { Lane } from './lane.ts';
+export { Sandbox } from './sandbox.ts';
 export { type Abortable, Scope } from './scope.ts';

@@ -83,6 +83,11 @@ export class Transaction implements Executor {
     this.#hooks.push(hook);
   }
 
+  /** The hooks of the savepoints that were released by now, once. */
+  takeHooks(): CommitHook[] {
+    return this.#hooks.splice(0);
+  }
+
   /** From BEGIN to COMMIT. Resolves to what `fn` gave, with what is to be done when it is committed. */
   static async run<T>(
     host: TransactionHost,
