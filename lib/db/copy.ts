@@ -90,8 +90,9 @@ interface Copying {
 
 function open(executor: Executor, text: string, options: CopyOptions): Promise<Copying> {
   return new Promise((resolve, reject) => {
-    const done: Promise<unknown> = executor.run((connection) =>
-      connection.run(
+    const done: Promise<unknown> = executor.run((connection) => {
+      executor.heed(connection, { text, name: options.name }); // COPY has queries
+      return connection.run(
         (client) => {
           const stream = client.query(copyOut(text));
           const copying: Copying = {
@@ -106,8 +107,8 @@ function open(executor: Executor, text: string, options: CopyOptions): Promise<C
           return finished(stream).finally(() => (copying.isOver = true));
         },
         { text, queryName: options.name },
-      ),
-    );
+      );
+    });
     done.catch(reject);
   });
 }

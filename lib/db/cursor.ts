@@ -30,6 +30,7 @@ export async function* cursor<Row>(
   /** A connection that was opened since knows nothing of it. */
   const send = (statement: string, params?: readonly unknown[]): Promise<Row[]> =>
     executor.run(async (connection) => {
+      if (home === undefined) executor.heed(connection, { text, name });
       home ??= connection;
       if (connection !== home) throw lost(new Error('the cursor was on another connection'), name);
       const { timeout } = executor;

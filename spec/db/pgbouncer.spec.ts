@@ -175,6 +175,19 @@ describe('in transaction mode', () => {
     expect(error.message).toContain('behind a pooler in transaction mode');
   });
 
+  test('so it is in the query of a cursor, and of COPY', async () => {
+    const drain = async (rows: AsyncGenerator): Promise<void> => {
+      for await (const _ of rows);
+    };
+    const lock = 'SELECT pg_advisory_lock(1)::text';
+    const refused = { name: 'NotSupportedError', code: 'SESSION_STATE' };
+    await connections.scope(async () => {
+      const reading = database().transaction(() => drain(database().cursor(lock)));
+      await expect(reading).rejects.toMatchObject(refused);
+      await expect(drain(database().copyTo(`COPY (${lock}) TO STDOUT`))).rejects.toMatchObject(refused);
+    });
+  });
+
   test('a cursor outside of a transaction is refused', async () => {
     const error = await rejection(connections.scope(() => database().cursor('SELECT 1').next()));
     expect(error).toMatchObject({ name: 'NotSupportedError', code: 'SESSION_STATE' });
@@ -213,6 +226,21 @@ describe('in transaction mode', () => {
     await postgres.until('it is cancelled', async () => (await sleeping()).length === 0);
   });
 });
+
+test.each(['cursor', 'copyTo'] as const)(
+  'what %s leaves in the session is not kept for the next request',
+  async (how) => {
+    const database = connections.get('session');
+    const lock = 'SELECT pg_advisory_lock(1)::text';
+    await connections.scope(async () => {
+      const rows = how === 'cursor' ? database.cursor(lock) : database.copyTo(`COPY (${lock}) TO STDOUT`);
+      for await (const _ of rows);
+      expect(await postgres.admin("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")).toHaveLength(1);
+    });
+    const locks = () => postgres.admin("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'");
+    await postgres.until('it is unlocked', async () => (await locks()).length === 0);
+  },
+);
 
 test('in session mode it can be listened through it', async () => {
   const listening = await connections.get('session').listen('news');

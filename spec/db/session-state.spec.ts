@@ -39,6 +39,20 @@ describe('a statement changes the session', () => {
     ['  -- for now\n  /* all /* of */ it */ SET a.b = 1', 'SET'],
     ['/* SET LOCAL */ SET a.b = 1', 'SET'],
     ['SET/**/a.b = 1', 'SET'],
+    ["SET transaction_timeout = '5s'", 'SET'],
+    ["SELECT set_config('a.b', coalesce(lower(upper('X')), ''), false)", 'SET_CONFIG'],
+    ["SELECT coalesce(set_config('a.b', '1', false), lower('x'), true)", 'SET_CONFIG'],
+    ["UPDATE pg_catalog.pg_settings SET setting = 'app' WHERE name = 'search_path'", 'UPDATE'],
+    ['SELECT 1 AS a INTO LOCAL TEMPORARY TABLE t', 'SELECT'],
+    ['(SELECT 1 AS a INTO TEMP t)', 'SELECT'],
+    ['SELECT 1 AS a INTO pg_temp.t', 'SELECT'],
+    ['EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1', 'CREATE'],
+    ['EXPLAIN (ANALYZE, BUFFERS) SELECT 1 AS a INTO TEMP t', 'SELECT'],
+    ['CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$', 'CREATE'],
+    ['DO $$ BEGIN IF true THEN SET search_path = app; END IF; END $$', 'SET'],
+    ['DO $$ BEGIN CREATE TEMP TABLE t (n int); END $$', 'CREATE'],
+    ["DO 'BEGIN LISTEN news; END'", 'LISTEN'],
+    ["COPY (SELECT set_config('a.b', '1', false)) TO STDOUT", 'SET_CONFIG'],
   ])('%s', (sql, command) => {
     expect(sessionState(sql)).toBe(command);
   });
@@ -82,6 +96,20 @@ describe('a statement leaves the session as it is', () => {
     'UPDATE settings SET value = 1',
     'INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 1',
     "DO $$ BEGIN PERFORM set_config('a.b', '1', true); END $$",
+    "SELECT set_config('a.b', json_build_object('sub', lower($1))::text, true)",
+    "SELECT set_config('a.b', (SELECT lower(max(id)::text) FROM t), true::boolean)",
+    'SET transaction_read_only = on',
+    'CREATE TEMP TABLE t (n int) ON COMMIT DROP; SELECT * FROM pg_temp.t; CREATE INDEX ON pg_temp.t (n)',
+    'CREATE TABLE u AS SELECT * FROM pg_temp.t',
+    'CREATE TABLE pg_temp.t (n int) ON COMMIT DROP',
+    'WITH moved AS (DELETE FROM t RETURNING *) INSERT INTO temp SELECT * FROM moved',
+    'SELECT 1 AS a INTO temp FROM t',
+    'GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO bob',
+    'REVOKE EXECUTE ON FUNCTION set_config(text, text, boolean) FROM PUBLIC',
+    "CREATE VIEW v AS SELECT set_config('a.b', '1', false)",
+    'DO $$ BEGIN /* pg_advisory_lock(1) */ NULL; -- SET a.b = 1;\n END $$',
+    'DO $$ BEGIN IF true THEN UPDATE t SET a = 1; END IF; END $$',
+    'DO $$ DECLARE temp int; BEGIN SELECT 1 INTO temp; END $$',
   ])('%s', (sql) => {
     expect(sessionState(sql)).toBeUndefined();
   });

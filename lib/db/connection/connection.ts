@@ -60,6 +60,8 @@ export class Connection implements ConnectionInfo {
   suspect = false;
   /** It is lost, and a statement has failed with that: its user knows. */
   failed = false;
+  /** What was said of its end between two statements, by the server or a pooler: an error of PEP 249. */
+  lostBy: Error | undefined;
   watch: StatementWatch | undefined;
   readonly #born: number = performance.now();
   readonly #client: pg.Client;
@@ -92,7 +94,11 @@ export class Connection implements ConnectionInfo {
   private constructor(settings: ResolvedSettings) {
     this.#openedBy = callers();
     this.#client = createClient(settings, this.#socket);
-    this.#client.on('error', () => this.#end()); // without a listener it would end the process
+    // Without a listener it would end the process.
+    this.#client.on('error', (error) => {
+      this.lostBy ??= queryError(error);
+      this.#end();
+    });
     all.add(this);
     this.closed = new Promise((resolve) => {
       this.#socket.once('close', () => {
@@ -234,7 +240,7 @@ export class Connection implements ConnectionInfo {
     if (this.ownerPid !== process.pid) throw this.foreign();
     if (this.#open && this.#closing === undefined) return;
     this.failed = true;
-    throw lost(new Error('it was closed before'));
+    throw lost(new Error('it was closed before', { cause: this.lostBy }));
   }
 
   get #isReady(): boolean {

@@ -2,6 +2,7 @@
 
 import { hideValues, isServerError, messageOf } from './driver-errors.ts';
 import { OperationalError } from './errors.ts';
+import { poolerFix } from './pooler-errors.ts';
 
 // By SQLSTATE, by Node's code, and by what pg says.
 const FIXES: readonly (readonly [RegExp, string])[] = [
@@ -42,7 +43,7 @@ function reason(error: unknown): string {
   if (message === 'timeout expired') return ' in time (connectTimeout)';
   if (message.startsWith('Connection terminated')) return ': the server has closed it';
   const code = codeOf(error);
-  const fix = FIXES.find(([pattern]) => pattern.test(code) || pattern.test(message))?.[1];
+  const fix = FIXES.find(([pattern]) => pattern.test(code) || pattern.test(message))?.[1] ?? poolerFix(message);
   return fix === undefined ? `: ${message}` : `: ${message}; ${fix}`;
 }
 

@@ -12,6 +12,7 @@ import {
   ProgrammingError,
   type DatabaseErrorInit,
 } from './errors.ts';
+import { isStatementMode, poolerFix, preparedFix } from './pooler-errors.ts';
 
 type ErrorClass = new (message: string, init: DatabaseErrorInit) => PostgresError;
 
@@ -118,11 +119,20 @@ function serverError(error: ServerError, { queryName, params = [] }: ErrorContex
     error.message = message;
   }
   const { constraint, schema, table, column } = error;
-  const ErrorOf = CLASSES.get(sqlstate.slice(0, 2)) ?? DatabaseError;
+  const ErrorOf = isStatementMode(message) ? NotSupportedError : (CLASSES.get(sqlstate.slice(0, 2)) ?? DatabaseError);
   const code = endsSession(error) ? 'CONNECTION_LOST' : 'REFUSED';
+  const fix = code === 'REFUSED' ? queryName && preparedFix(sqlstate) : poolerFix(message);
   const place = { constraint, schema, table, column };
   const hint = PARSER.test(error.file ?? '') ? error.hint : undefined;
-  return new ErrorOf(message, { code, sqlstate, queryName, detail, hint, ...place, cause: error });
+  return new ErrorOf(fix ? `${message}; ${fix}` : message, {
+    code,
+    sqlstate,
+    queryName,
+    detail,
+    hint,
+    ...place,
+    cause: error,
+  });
 }
 
 /** A function may raise the same SQLSTATEs, as an ERROR of a source file; poolers know no files. The severity is in the server's language. */

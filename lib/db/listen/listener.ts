@@ -28,10 +28,10 @@ export class Listener {
   #hurry: AbortController = new AbortController(); // ends the wait for another try
 
   constructor(settings: ResolvedSettings, log: ListenerLog) {
-    const { directUrl, connectTimeout, applicationName, ssl } = settings;
+    const { directUrl, connectTimeout, applicationName, ssl, types } = settings;
     // The server itself where there is a pooler before it.
     const password = HAS_PASSWORD.test(directUrl ?? '') ? undefined : settings.password;
-    const direct = { url: directUrl, password, ssl, connectTimeout, applicationName, sessionSettings: {} };
+    const direct = { url: directUrl, password, ssl, connectTimeout, applicationName, types, sessionSettings: {} };
     this.#settings = directUrl === undefined ? settings : ({ ...direct } as ResolvedSettings);
     this.#log = log;
   }

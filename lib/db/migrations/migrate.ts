@@ -5,6 +5,7 @@ import type { Database, QueryOptions } from '../database.ts';
 import { PostgresError } from '../errors/index.ts';
 import { MigrationError } from './migration-error.ts';
 import { pendingOf, type AppliedRow } from './pending.ts';
+import { isSessionless } from '../settings.ts';
 import { readFolders, type Migration, type MigrationSet, type ReadSet } from './read-folder.ts';
 
 export interface MigrationsOptions {
@@ -33,6 +34,9 @@ const LOCK = '8102095716024369'; // any number that is always the same and nobod
 const LOCK_TIMEOUT = 300_000;
 const LOCK_NOT_AVAILABLE = '55P03';
 const TABLE = 'postfork_migrations';
+// Files that pg_dump has written empty the search path. A pooler that nobody has told of would have others find it so, after the COMMIT.
+const CLEAN = 'RESET ALL; RESET ROLE';
+const CLEAN_LOCAL = 'SET LOCAL search_path TO DEFAULT'; // their SET is refused
 const UNBOUNDED: QueryOptions = { timeout: 0 }; // queryTimeout is for requests
 
 /**
@@ -93,7 +97,7 @@ async function applySet(
       const text = `${migration.path}: it ended the transaction: leave COMMIT and ROLLBACK out, and undo what it has done`;
       throw new MigrationError('FAILED', text);
     }
-    await database.query('SET LOCAL search_path TO DEFAULT'); // files that pg_dump has written empty it
+    await database.query(isSessionless(database.parts.settings) ? CLEAN_LOCAL : CLEAN);
     await database.query(`INSERT INTO ${table} (set, name, checksum) VALUES ($1, $2, $3)`, [
       set.set,
       migration.name,

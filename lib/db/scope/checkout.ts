@@ -90,11 +90,15 @@ export class Checkout implements Executor, TransactionHost {
   /** A statement of the application's, on a connection that is its own for now. */
   send<Row>(connection: Connection, statement: Statement): Promise<QueryResult<Row>> {
     const { settings } = this.#parts;
-    if (this.#sessionless) this.#refuseState(statement);
-    else if (!connection.tainted) connection.tainted = this.#parts.states.of(statement.text) !== undefined;
+    this.heed(connection, statement);
     const prepare = settings.pooler !== 'transaction';
     const answer = connection.query<Row>(statement, { prepare, timeout: statement.timeout ?? this.timeout });
     return settings.cancelOnAbort ? this.#abortable(answer, statement) : answer;
+  }
+
+  heed(connection: Connection, statement: Statement): void {
+    if (this.#sessionless) this.#refuseState(statement);
+    else if (!connection.tainted) connection.tainted = this.#parts.states.of(statement.text) !== undefined;
   }
 
   within<T>(transaction: Transaction, fn: () => T): T {
@@ -204,7 +208,9 @@ export class Checkout implements Executor, TransactionHost {
       // Not without a word where it was in a transaction begun by hand, or had a session that others rely on.
       const stateful = before.transactionStatus !== 'I' || before.tainted || this.#held > 0;
       if (stateful && !before.failed)
-        throw lost(new Error('it was lost between two statements, with the state of its session'));
+        throw lost(
+          new Error('it was lost between two statements, with the state of its session', { cause: before.lostBy }),
+        );
     }
     const connection = await this.#parts.store.acquire(!this.#checked);
     this.#checked = true;

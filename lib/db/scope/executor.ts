@@ -22,6 +22,11 @@ export interface Executor {
   query<Row>(statement: Statement): Promise<QueryResult<Row>>;
   /** Work with the connection while nobody else does. */
   run<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /**
+   * Before a statement of the application's is sent: what it leaves in the session. Throws NotSupportedError SESSION_STATE where there is
+   * none.
+   */
+  heed(connection: Connection, statement: Statement): void;
   transaction<T>(fn: () => T | Promise<T>, options: TransactionOptions): Promise<T>;
   onCommit(hook: CommitHook): void;
   readonly inTransaction: boolean;

@@ -104,6 +104,10 @@ class SandboxExecutor implements Executor {
     return this.#within(fn);
   }
 
+  heed(connection: Connection, statement: Statement): void {
+    this.#checkout.heed(connection, statement);
+  }
+
   onCommit(hook: CommitHook): void {
     this.#checkout.onCommit(hook);
   }

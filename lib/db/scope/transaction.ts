@@ -19,6 +19,7 @@ export interface TransactionHost {
   /** Throws where nothing can be sent any more. */
   check(): void;
   send<Row>(connection: Connection, statement: Statement): Promise<QueryResult<Row>>;
+  heed(connection: Connection, statement: Statement): void;
   /** Call `fn` so that what it asks for is the transaction's. */
   within<T>(transaction: Transaction, fn: () => T): T;
 }
@@ -51,6 +52,10 @@ export class Transaction implements Executor {
       this.#check();
       return work(this.#connection);
     }, this.#host.patience);
+  }
+
+  heed(connection: Connection, statement: Statement): void {
+    this.#host.heed(connection, statement);
   }
 
   /** A savepoint. Its options are the transaction's: none can be given. */
@@ -168,7 +173,10 @@ function begin({ isolation, readOnly, deferrable }: TransactionOptions): string 
 /** The server answers COMMIT with ROLLBACK where a statement has failed, and somebody has caught its error. */
 async function commit(connection: Connection, timeout: number): Promise<void> {
   let command: string;
-  if (!connection.open) throw lost(new Error('it was closed before COMMIT was sent: the server has rolled back'));
+  if (!connection.open) {
+    const text = 'it was closed before COMMIT was sent: the server has rolled back';
+    throw lost(new Error(text, { cause: connection.lostBy }));
+  }
   try {
     ({ command } = await connection.query({ text: 'COMMIT' }, { timeout }));
   } catch (error) {

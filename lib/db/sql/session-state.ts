@@ -1,19 +1,26 @@
 // What a statement leaves behind, as far as its words show: state in the session, or changes of the data. Pure.
 
-import { statements } from './sql-text.ts';
+import { outline, statements, strings } from './sql-text.ts';
 
 const MAX_KNOWN = 500; // statements
 const MAX_TEXT = 4000; // characters of one of them
 
 // Statements whose effect outlives their transaction (PostgreSQL manual, "SQL Commands").
 const COMMAND =
-  /^(?:set(?!\s+(?:local|transaction|constraints)\b)|reset|listen|unlisten|prepare(?!\s+transaction\b)|deallocate|load|discard|declare\b[\s\S]*\bwith\s+hold\b)/i;
+  /^(?:set(?!\s+(?:local|transaction|transaction_(?:isolation|read_only|deferrable)|constraints)\b)|reset|listen|unlisten|prepare(?!\s+transaction\b)|deallocate|load|discard|declare\b[\s\S]*\bwith\s+hold\b)\b/i;
 const TEMPORARY =
-  /^create\s+(?:or\s+replace\s+)?(?:(?:global|local)\s+)?temp(?:orary)?\b(?![\s\S]*\bon\s+commit\s+drop\b)/i;
-const TEMPORARY_NAME = /^(?:create|select|with)\b[\s\S]*\b(?:into\s+temp(?:orary)?\b|pg_temp\s*\.)/i;
-const LOCK = /\bpg_(?:try_)?advisory_lock(?:_shared)?\s*\(/i;
-// Its last argument says whether it is for the transaction only. Where that is not plainly `true` the session is changed.
-const SET_CONFIG = /\bset_config\s*\((?![^()]*(?:\([^()]*\)[^()]*)*,\s*true\s*\))/i;
+  /^create\s+(?:or\s+replace\s+)?(?:(?:global\s+|local\s+)?temp(?:orary)?\b|(?:(?!on\b|as\b)[a-z]+\s+){1,6}pg_temp\s*\.)(?![\s\S]*\bon\s+commit\s+drop\b)/i;
+// SELECT ... INTO. A table may be called `temp`.
+const INTO_TEMPORARY =
+  /^[\s(]*(?:select|with)\b[\s\S]*\binto\b(?<!\b(?:insert|merge)\s+into)\s+(?:pg_temp\s*\.|(?:global\s+|local\s+)?temp(?:orary)?\s+(?!(?:from|where|group|having|window|union|except|intersect|order|limit|offset|fetch|for)\b)["\w])/i;
+const CALL =
+  /\bpg_(?:try_)?advisory_lock(?:_shared)?\s*\(|\bupdate\s+(?:only\s+)?(?:pg_catalog\s*\.\s*)?pg_settings\b/i;
+const SET_CONFIG = /\bset_config\s*\(/gi;
+// What they name is not called.
+const DEFINITION =
+  /^(?:alter|comment|drop|grant|revoke|create\s+(?:or\s+replace\s+)?(?:aggregate|function|procedure|rule|trigger|view))\b/i;
+const EXPLAINED = /^explain\s+(?:\([^()]*\banalyze\b[^()]*\)|analyze(?:\s+verbose)?\b)\s*/i; // these are run
+const STEP = /;|\b(?:begin|else|loop|then)\b/i; // where one begins in PL/pgSQL
 
 const READ = /^(?:select|values|table|show|with|explain)\b/i;
 // In a statement that begins as a read; functions that change something are not known, but for these.
@@ -22,15 +29,41 @@ const WRITES =
 
 /** What changes the session, in upper case, such as `SET` or `PG_ADVISORY_LOCK`; undefined where nothing is seen. */
 export function sessionState(sql: string): string | undefined {
-  for (const statement of statements(sql)) {
-    const command = COMMAND.exec(statement) ?? TEMPORARY.exec(statement) ?? TEMPORARY_NAME.exec(statement);
-    if (command !== null) return word(command[0]);
-    // What DO runs is a string.
-    const called = /^do\b/i.test(statement) ? sql : statement;
-    const call = LOCK.exec(called) ?? SET_CONFIG.exec(called);
-    if (call !== null) return word(call[0]);
+  const found = statements(sql);
+  const code = found.some((statement) => /^do\b/i.test(statement)) ? strings(sql) : [];
+  for (const step of [...found, ...code.flatMap((text) => outline(text).split(STEP))]) {
+    const state = stateOf(step.trim().replace(EXPLAINED, ''));
+    if (state !== undefined) return state;
   }
   return undefined;
+}
+
+function stateOf(statement: string): string | undefined {
+  const command = COMMAND.exec(statement) ?? TEMPORARY.exec(statement) ?? INTO_TEMPORARY.exec(statement);
+  if (command !== null) return word(command[0]);
+  if (DEFINITION.test(statement)) return undefined;
+  const call = CALL.exec(statement);
+  if (call !== null) return word(call[0]);
+  for (const { index, 0: name } of statement.matchAll(SET_CONFIG)) {
+    if (!endsByTrue(statement, index + name.length)) return word(name);
+  }
+  return undefined;
+}
+
+/** Whether the last of the arguments from there on, is_local, is plainly `true`. */
+function endsByTrue(statement: string, from: number): boolean {
+  const marks = /[(),]/g;
+  marks.lastIndex = from;
+  let last = from;
+  let depth = 1;
+  for (let mark = marks.exec(statement); mark !== null; mark = marks.exec(statement)) {
+    if (mark[0] === ',' && depth === 1) last = mark.index + 1;
+    if (mark[0] === '(') depth++;
+    if (mark[0] === ')' && --depth === 0) {
+      return /^\s*true\s*(?:::\s*bool(?:ean)?\s*)?$/i.test(statement.slice(last, mark.index));
+    }
+  }
+  return false;
 }
 
 /** `sessionState`, remembered: applications send the same statements again and again. */
@@ -55,5 +88,5 @@ export function onlyReads(sql: string): boolean {
 }
 
 function word(command: string): string {
-  return (/^\w+/.exec(command)?.[0] ?? '').toUpperCase();
+  return (/\w+/.exec(command)?.[0] ?? '').toUpperCase();
 }

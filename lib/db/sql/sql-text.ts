@@ -5,8 +5,9 @@ const SPECIAL = /--|\/\*|['"]|\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/
 /**
  * The text with each string as `''`, each quoted name as `""` and each comment as a blank: what is left is words that mean something.
  * Strings are read as with standard_conforming_strings. What is not ended is left out to the end of the text, which the server refuses.
+ * `inside`: gets what the strings hold, as it is written there.
  */
-export function outline(sql: string): string {
+export function outline(sql: string, inside: string[] = []): string {
   let text = '';
   let at = 0;
   while (at < sql.length) {
@@ -23,6 +24,7 @@ export function outline(sql: string): string {
     }
     text += before + (mark.startsWith('-') || mark.startsWith('/') ? ' ' : mark === '"' ? '""' : "''");
     at = endOf(sql, start, mark);
+    if (mark === "'" || mark.startsWith('$')) inside.push(sql.slice(start + mark.length, at - mark.length));
   }
   return text + sql.slice(at);
 }
@@ -33,6 +35,13 @@ export function statements(sql: string): string[] {
     .split(';')
     .map((statement) => statement.trim())
     .filter((statement) => statement !== '');
+}
+
+/** What its strings hold: of DO the code. */
+export function strings(sql: string): string[] {
+  const inside: string[] = [];
+  outline(sql, inside);
+  return inside;
 }
 
 function endOf(sql: string, start: number, mark: string): number {
