@@ -34,7 +34,10 @@ export function page({ path, title, user }: PageOptions, content: Content): Http
         ${content}
       </main>
     </html> `;
-  return HttpResponse.html(answer.text);
+  const response = HttpResponse.html(answer.text);
+  // Who comes behind a logout must not find it in the browser's cache (Django's admin has never_cache).
+  if (user?.isAuthenticated) response.headers.set('Cache-Control', 'no-store');
+  return response;
 }
 
 function who(user: User | AnonymousUser | undefined): Content {

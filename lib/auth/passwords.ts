@@ -43,6 +43,11 @@ export async function verifyPassword(password: string, encoded: string | undefin
   return timingSafeEqual(await derive(password, known.salt, known.hash.length, known.cost), known.hash);
 }
 
+/** Do what verifies a password in the end. Rejects as it does, or with HttpError 503 where 130 are at it. */
+export function admitted<T>(work: () => Promise<T>): Promise<T> {
+  return queue.admit(work);
+}
+
 /** Whether a hash was made at another cost than is used now; `authenticate` then makes a new one of the password it has. */
 export function needsRehash(encoded: string): boolean {
   const known = parsePassword(encoded);

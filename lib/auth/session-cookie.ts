@@ -1,6 +1,6 @@
 // SessionCookie: the cookie that carries a session's token.
 
-import type { CookieOptions, HttpRequest, HttpResponse } from '../app/index.ts';
+import { HttpResponse, type CookieOptions, type HttpRequest } from '../app/index.ts';
 import { isToken } from './session-store.ts';
 
 export interface SessionCookieOptions {
@@ -30,17 +30,29 @@ export class SessionCookie {
     if (/^__host-/i.test(cookieName) && (path !== '/' || domain !== undefined)) {
       throw new TypeError(`sessions: a cookie named ${cookieName} has the path / and no domain`);
     }
-    if (sameSite === 'None' && secure !== true) throw new TypeError('sessions: sameSite None needs secure: true');
+    const site = sameSite.toLowerCase() as 'lax' | 'strict' | 'none';
+    if (site === 'none' && secure !== true) throw new TypeError('sessions: sameSite None needs secure: true');
     this.#name = cookieName;
     this.#secure = secure;
-    const site = sameSite.toLowerCase() as 'lax' | 'strict' | 'none';
     this.#options = { httpOnly: true, sameSite: site, path, ...(domain !== undefined && { domain }) };
+    try {
+      new HttpResponse().setCookie(cookieName, '', this.#options);
+    } catch (error) {
+      throw new TypeError(`sessions: ${(error as Error).message}`, { cause: error }); // now, not with the first login
+    }
   }
 
-  /** The token that a request has; undefined for what is none. */
+  /**
+   * The token that a request has; undefined for what is none. Of several cookies of the name the first that is a token: a parent
+   * domain's, of Django's `sessionid` for one, may stand before ours (RFC 6265, 5.4).
+   */
   read(request: HttpRequest): string | undefined {
-    const text = request.cookies[this.#name];
-    return isToken(text) ? text : undefined;
+    for (const pair of (request.header('Cookie') ?? '').split(';')) {
+      const at = pair.indexOf('=');
+      const value = pair.slice(at + 1).trim();
+      if (at > 0 && pair.slice(0, at).trim() === this.#name && isToken(value)) return value;
+    }
+    return undefined;
   }
 
   /** `maxAge`: seconds. */

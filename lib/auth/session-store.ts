@@ -24,7 +24,7 @@ export interface SessionChanges {
   readonly maxAge: number;
 }
 
-type FoundRow = { data: Record<string, unknown>; user_id: string | null } & UserRow;
+type FoundRow = { data: string; user_id: string | null } & UserRow;
 
 const TOKEN = /^[A-Za-z0-9_-]{43}$/; // 256 bits in base64url
 
@@ -46,7 +46,7 @@ function keyOf(token: string): Buffer {
  */
 export async function findSession(token: string): Promise<StoredSession | undefined> {
   const { rows } = await db.query<FoundRow>(
-    `SELECT s.data, s.user_id, ${USER_COLUMNS}
+    `SELECT s.data::text AS data, s.user_id, ${USER_COLUMNS}
      FROM postfork_sessions s LEFT JOIN postfork_users u ON u.id = s.user_id
      WHERE s.key = $1 AND s.expires_at > now()
        AND (s.user_id IS NULL OR u.is_active AND s.user_hash = sha256(convert_to(u.password, 'UTF8')))`,
@@ -54,7 +54,9 @@ export async function findSession(token: string): Promise<StoredSession | undefi
     { name: 'postfork: find session' },
   );
   const [row] = rows;
-  return row && { token, data: row.data, user: row.user_id === null ? undefined : new User(row) };
+  if (row === undefined) return undefined;
+  const data = JSON.parse(row.data) as Record<string, unknown>; // whatever the setting `types` makes of jsonb
+  return { token, data, user: row.user_id === null ? undefined : new User(row) };
 }
 
 export async function insertSession(token: string, { set, user, maxAge }: SessionChanges): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { HttpError } from '../app/index.ts';
 import { deleteSession, insertSession, newToken, updateSession, type StoredSession } from './session-store.ts';
-import { freeze, sessionValue } from './session-value.ts';
+import { entryBytes, freeze, sessionValue } from './session-value.ts';
 import type { User } from './user.ts';
 
 /**
@@ -15,6 +15,7 @@ export class Session {
   readonly #values: Map<string, unknown>;
   readonly #changed: Set<string> = new Set();
   #token: string | undefined; // where it is stored
+  #bytes: number | undefined; // of the values as JSON; counted when one is set
   #user: User | undefined;
   #cleared = false;
   #rotated = false;
@@ -65,12 +66,14 @@ export class Session {
    */
   set(name: string, value: unknown): this {
     this.#change();
-    const values = new Map(this.#values).set(name, sessionValue(name, value));
-    const bytes = Buffer.byteLength(JSON.stringify(Object.fromEntries(values)));
+    const copy = sessionValue(name, value);
+    const before = this.#values.has(name) ? entryBytes(name, this.#values.get(name)) : 0;
+    const bytes = this.#countBytes() + entryBytes(name, copy) - before;
     if (bytes > this.#maxBytes) {
       throw new RangeError(`session: ${bytes} bytes with ${name} are more than the ${this.#maxBytes} it may have`);
     }
-    this.#values.set(name, values.get(name));
+    this.#bytes = bytes;
+    this.#values.set(name, copy);
     this.#changed.add(name);
     return this;
   }
@@ -79,6 +82,7 @@ export class Session {
   delete(name: string): boolean {
     this.#change();
     if (!this.#values.delete(name)) return false;
+    this.#bytes = undefined;
     this.#changed.add(name);
     return true;
   }
@@ -88,6 +92,7 @@ export class Session {
     this.#change();
     this.#values.clear();
     this.#changed.clear();
+    this.#bytes = undefined;
     this.#cleared = true;
   }
 
@@ -127,8 +132,8 @@ export class Session {
 
   /**
    * Save what was changed; with `always` also where nothing was, to put off its end. Resolves to the cookie's token where
-   * something was saved. `maxAge`: seconds. Rejects with HttpError 400 where another request has ended the session, or given it a
-   * new token (Django's SessionInterrupted). For the middleware.
+   * something was saved. `maxAge`: seconds. Where another request has ended the session, or given it a new token, it rejects with
+   * HttpError 400 (Django's SessionInterrupted), unless nothing was changed; a login begins another session. For the middleware.
    */
   async save(maxAge: number, always: boolean): Promise<string | undefined> {
     const set = Object.fromEntries([...this.#values].filter(([name]) => this.#changed.has(name)));
@@ -140,12 +145,22 @@ export class Session {
       await insertSession(token, changes);
       return token;
     }
-    if (this.#changed.size === 0 && !this.#cleared && !this.#rotated && !always) return undefined;
+    const unchanged = this.#changed.size === 0 && !this.#cleared && !this.#rotated;
+    if (unchanged && !always) return undefined;
     const token = this.#rotated ? newToken() : this.#token;
-    if (!(await updateSession(this.#token, token, changes))) {
-      throw new HttpError(400, 'the session was ended or renewed by another request');
-    }
+    if (await updateSession(this.#token, token, changes)) return token;
+    if (unchanged) return undefined;
+    if (!this.#signedIn) throw new HttpError(400, 'the session was ended or renewed by another request');
+    // The password was right: the second click on a login button must not be an error.
+    await insertSession(token, { ...changes, set: Object.fromEntries(this.#values) });
     return token;
+  }
+
+  #countBytes(): number {
+    if (this.#bytes !== undefined) return this.#bytes;
+    let bytes = 1; // of both braces, without a last comma
+    for (const [name, value] of this.#values) bytes += entryBytes(name, value);
+    return bytes;
   }
 
   #change(): void {

@@ -81,6 +81,7 @@ function copyOf(response: HttpResponse): HttpResponse {
   const copy = new HttpResponse(response.body, { status: response.status, headers: response.headers });
   copy.error = response.error;
   copy.unexpected = response.unexpected;
+  copy.typed = response.typed;
   return copy;
 }
 

@@ -7,18 +7,24 @@ export interface UserRow {
   /** bigint: pg gives text. */
   id: string;
   username: string;
-  user_hash: Buffer;
+  /** Hexadecimal. */
+  user_hash: string;
   is_active: boolean;
   is_staff: boolean;
   is_superuser: boolean;
-  last_login: Date | null;
-  date_joined: Date;
+  /** ms since 1970, as date_joined. */
+  last_login: number | null;
+  date_joined: number;
 }
 
-/** The columns of UserRow; `u` is postfork_users. */
+/**
+ * The columns of UserRow; `u` is postfork_users. Text and numbers: what becomes of bytea and timestamptz is for the application to
+ * say, by the setting `types`.
+ */
 export const USER_COLUMNS: string =
-  "u.id, u.username, sha256(convert_to(u.password, 'UTF8')) AS user_hash, " +
-  'u.is_active, u.is_staff, u.is_superuser, u.last_login, u.date_joined';
+  "u.id, u.username, encode(sha256(convert_to(u.password, 'UTF8')), 'hex') AS user_hash, u.is_active, u.is_staff, " +
+  'u.is_superuser, extract(epoch FROM u.last_login)::float8 * 1000 AS last_login, ' +
+  'extract(epoch FROM u.date_joined)::float8 * 1000 AS date_joined';
 
 /** A user as it was when it was read: a row of postfork_users, without the password. Django's auth.User. */
 export class User {
@@ -40,9 +46,9 @@ export class User {
     this.isActive = row.is_active;
     this.isStaff = row.is_staff;
     this.isSuperuser = row.is_superuser;
-    this.lastLogin = row.last_login ?? undefined;
-    this.dateJoined = row.date_joined;
-    this.#hash = row.user_hash;
+    this.lastLogin = row.last_login === null ? undefined : new Date(row.last_login);
+    this.dateJoined = new Date(row.date_joined);
+    this.#hash = Buffer.from(row.user_hash, 'hex');
   }
 
   /** SHA-256 of the password column: what ties a session to the password it was begun with. Not seen by logs and JSON. */

@@ -1,7 +1,7 @@
 // Users in postfork_users: made, recognised, given another password.
 
 import { db } from '../db/index.ts';
-import { hashPassword, needsRehash, NO_PASSWORD, verifyPassword } from './passwords.ts';
+import { admitted, hashPassword, needsRehash, NO_PASSWORD, verifyPassword } from './passwords.ts';
 import { User, USER_COLUMNS, userHash, type UserRow } from './user.ts';
 
 export interface NewUser {
@@ -21,13 +21,16 @@ const MAX_USERNAME = 150;
 
 /**
  * Make a user. Upper and lower case of names is the database's (its locale). Rejects with IntegrityError, `constraint`
- * `postfork_users_username`, where the name is taken; RangeError for a name or password that is none.
+ * `postfork_users_username`, where the name is taken; RangeError for a name or password that is none. A name has no characters that
+ * nobody sees.
  */
 export async function createUser(user: NewUser): Promise<User> {
   const { password, isActive = true, isStaff = false, isSuperuser = false } = user;
   const username = usernameOf(user.username);
   if (username === undefined) {
-    throw new RangeError(`a username has 1 to ${MAX_USERNAME} characters, none of them a blank at an end or a control`);
+    throw new RangeError(
+      `a username has 1 to ${MAX_USERNAME} characters, none of them a blank at an end, a control or invisible`,
+    );
   }
   const encoded = password === undefined ? NO_PASSWORD : await hashPassword(password);
   const { rows } = await db.query<UserRow>(
@@ -42,24 +45,29 @@ export async function createUser(user: NewUser): Promise<User> {
 /**
  * The user with this name, in whatever case, and password; undefined where there is none or it is not active. It takes the
  * time of a hash whether there is such a user or not. A hash of another cost than today's is replaced. Rejects with
- * HttpError 503 where more than 128 passwords wait to be checked: limit attempts by client and name where strangers can come.
+ * HttpError 503 where more than 128 passwords wait to be checked: limit attempts by client and name where strangers can come. Who
+ * waits has a database connection, unless `pool` is set.
  */
-export async function authenticate(
+export function authenticate(
   username: string | null | undefined,
   password: string | null | undefined,
 ): Promise<User | undefined> {
-  const row = await findByName(username ?? '');
-  const given = password ?? '';
+  return admitted(() => check(username ?? '', password ?? ''));
+}
+
+async function check(username: string, given: string): Promise<User | undefined> {
+  const row = await findByName(username);
   if (!(await verifyPassword(given, row?.password)) || row === undefined || !row.is_active) return undefined;
   if (!needsRehash(row.password)) return new User(row);
-  return (await replacePassword(row.id, row.password, await hashPassword(given))) ?? new User(row);
+  // Undefined: another login has replaced the hash meanwhile, or the password has changed. Then what is there now counts.
+  return (await replacePassword(row.id, row.password, await hashPassword(given))) ?? check(username, given);
 }
 
 /**
  * Give a user another password; resolves to the user as it is now. All of its sessions end; `login` with what this resolves to
  * keeps the present one. Rejects with RangeError for a password that is none, or where there is no such user.
  */
-export async function setPassword(user: User, password: string): Promise<User> {
+export async function setPassword(user: Pick<User, 'id'>, password: string): Promise<User> {
   const { rows } = await db.query<UserRow>(
     `UPDATE postfork_users u SET password = $2 WHERE id = $1 RETURNING ${USER_COLUMNS}`,
     [user.id, await hashPassword(password)],
@@ -102,10 +110,13 @@ async function replacePassword(id: string, old: string, encoded: string): Promis
   return rows[0] && new User(rows[0]);
 }
 
+// Of its characters none that ends a line, and none that is drawn as nothing (Unicode, 5.21): `admin` and a zero-width space.
+const NOT_IN_NAMES = /[\p{Cc}\p{Zl}\p{Zp}\p{Surrogate}\p{Default_Ignorable_Code_Point}]/u;
+
 /** In NFKC, as Django's normalize_username: what looks the same is the same. Undefined for what is none. */
 function usernameOf(text: unknown): string | undefined {
   if (typeof text !== 'string' || text.length > MAX_USERNAME) return undefined;
   const name = text.normalize('NFKC');
   if (name === '' || name.length > MAX_USERNAME || name.trim() !== name) return undefined;
-  return /[\p{Cc}\p{Surrogate}]/u.test(name) ? undefined : name;
+  return NOT_IN_NAMES.test(name) ? undefined : name;
 }

@@ -104,4 +104,17 @@ describe('HashQueue', () => {
     expect(begun).toEqual([0, 1, 2, 3, 4]);
     await queue.run(() => Promise.resolve()); // there is room again
   });
+
+  test('admits no more than run and wait in it', async () => {
+    const queue = new HashQueue(1, 1);
+    const latch = new Latch();
+    const inside = [
+      queue.admit(() => latch.opened),
+      queue.admit(() => latch.opened.then(() => Promise.reject(new Error()))),
+    ];
+    await expect(queue.admit(() => Promise.resolve())).rejects.toMatchObject({ status: 503 });
+    latch.open();
+    await Promise.allSettled(inside);
+    await queue.admit(() => queue.run(() => Promise.resolve())); // there is room again
+  });
 });

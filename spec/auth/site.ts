@@ -16,7 +16,9 @@ export interface AuthSite {
 export function authSite(): AuthSite {
   const postgres = postgresServer({ settings: { log_statement: 'all', log_line_prefix: '%a|' } });
   beforeAll(async () => {
-    configureDatabases({ default: { url: postgres.url(), connMaxAge: 60 } });
+    // What an application makes of values of these types is nothing to sessions and users.
+    const types = { int8: BigInt, timestamptz: String, jsonb: String, bytea: String };
+    configureDatabases({ default: { url: postgres.url(), connMaxAge: 60, types } });
     await migrate({ folders: [authMigrations] });
   });
   afterAll(() => connections.closeAll());

@@ -60,6 +60,14 @@ function site(): Application {
     });
 }
 
+/** "secret", at a cost of other days. */
+const SALT = Buffer.alloc(16, 1);
+const CHEAP = formatPassword({
+  cost: { ln: 4, r: 8, p: 1 },
+  salt: SALT,
+  hash: scryptSync('secret', SALT, 32, { N: 16 }),
+});
+
 const who = async (client: Visitor): Promise<string> => ((await client.get('/who')).json() as User).username;
 
 afterEach(() => postgres.admin('TRUNCATE postfork_users, postfork_sessions'));
@@ -94,10 +102,13 @@ describe('createUser', () => {
     expect(await postgres.admin('SELECT FROM postfork_users')).toHaveLength(1);
   });
 
-  test.each(['', ' ada', 'ada ', 'a\0b', 'a\nb', 'x'.repeat(151)])('%j is no name', async (username) => {
-    await expect(make({ username })).rejects.toThrow(RangeError);
-    expect(await check(username, 'secret')).toBeUndefined();
-  });
+  test.each(['', ' ada', 'ada ', 'a\0b', 'a\nb', 'a\u2028b', 'ada\u200b', '\u202eada', 'ada\u3164', 'x'.repeat(151)])(
+    '%j is no name',
+    async (username) => {
+      await expect(make({ username })).rejects.toThrow(RangeError);
+      expect(await check(username, 'secret')).toBeUndefined();
+    },
+  );
 });
 
 describe('authenticate', () => {
@@ -124,11 +135,21 @@ describe('authenticate', () => {
     }
   });
 
+  test('is refused to the 131st at once, who would only wait: for a connection, then for a hash', async () => {
+    await make({ username: 'ada', password: 'secret' });
+    await postgres.admin('BEGIN; LOCK postfork_users');
+    const asked = Array.from({ length: 131 }, () => check('ada', '')); // '' is no password: no hash is computed
+    const last = (asked.pop() as Promise<unknown>).catch((error: unknown) => error);
+    const seen = await Promise.race([last, new Promise((resolve) => setTimeout(resolve, 2000, 'it waits'))]);
+    await postgres.admin('COMMIT');
+    expect(seen).toMatchObject({ status: 503 });
+    expect(await Promise.all(asked)).toEqual(Array(130).fill(undefined));
+    expect(await check('ada', 'secret')).toBeDefined();
+  });
+
   test('replaces a hash of another cost; sessions go on', async () => {
-    const salt = Buffer.alloc(16, 1);
-    const cheap = { cost: { ln: 4, r: 8, p: 1 }, salt, hash: scryptSync('secret', salt, 32, { N: 16 }) };
     await make({ username: 'ada' });
-    await postgres.admin('UPDATE postfork_users SET password = $1', [formatPassword(cheap)]);
+    await postgres.admin('UPDATE postfork_users SET password = $1', [CHEAP]);
     const app = site();
     const before = new Visitor(app);
     const [old] = await postgres.admin<{ password: string }>('SELECT password FROM postfork_users');
@@ -141,10 +162,8 @@ describe('authenticate', () => {
       return String(rows.length);
     });
     await before.get('/enter');
-    await postgres.admin('UPDATE postfork_users SET password = $1', [formatPassword(cheap)]);
-    await postgres.admin("UPDATE postfork_sessions SET user_hash = sha256(convert_to($1, 'UTF8'))", [
-      formatPassword(cheap),
-    ]);
+    await postgres.admin('UPDATE postfork_users SET password = $1', [CHEAP]);
+    await postgres.admin("UPDATE postfork_sessions SET user_hash = sha256(convert_to($1, 'UTF8'))", [CHEAP]);
     expect(await who(before)).toBe('ada');
     // A request that has read its session before the change and saves it behind it.
     const [read, replaced] = [new Latch(), new Latch()];
@@ -163,6 +182,15 @@ describe('authenticate', () => {
     expect(fresh?.password).toContain('ln=14,r=8,p=5');
     expect(await who(before)).toBe('ada');
     expect(await check('ada', 'secret')).toBeDefined();
+  });
+
+  test('replaces a hash once: of several logins at once all have the one that stays', async () => {
+    await make({ username: 'ada' });
+    await postgres.admin('UPDATE postfork_users SET password = $1', [CHEAP]);
+    const app = site();
+    const clients = [new Visitor(app), new Visitor(app), new Visitor(app)];
+    await Promise.all(clients.map((client) => client.get('/login?name=ada')));
+    expect(await Promise.all(clients.map(who))).toEqual(['ada', 'ada', 'ada']);
   });
 });
 
@@ -241,6 +269,28 @@ describe('login', () => {
     expect((await client.get('/note')).text()).toBe('undefined');
   });
 
+  test('is none the worse for another one with the same session: the second click on the button', async () => {
+    await make({ username: 'ada', password: 'secret' });
+    const [read, saved] = [new Latch(), new Latch()];
+    const app = site().get('/slow', async (request) => {
+      await request.user;
+      read.open();
+      await saved.opened;
+      await login(request, (await authenticate('ada', 'secret')) as User);
+      return 'in';
+    });
+    const client = new Visitor(app);
+    await client.get('/note?is=in the cart');
+    const slow = client.get('/slow');
+    await read.opened;
+    await client.get('/login?name=ada');
+    const first = client.token;
+    saved.open();
+    expect((await slow).text()).toBe('in');
+    expect(client.token).not.toBe(first);
+    expect([await who(client), (await client.get('/note')).text()]).toEqual(['ada', 'in the cart']);
+  });
+
   test('is noted', async () => {
     await make({ username: 'ada', password: 'secret' });
     await new Visitor(site()).get('/login?name=ada');
@@ -269,7 +319,7 @@ test('setPassword ends all sessions; login with what it gives keeps the present 
   expect([await who(here), await who(elsewhere)]).toEqual(['ada', '']);
   const gone = await make({ username: 'gone' });
   await postgres.admin("DELETE FROM postfork_users WHERE username = 'gone'");
-  await expect(connections.scope(() => setPassword(gone, 'x'))).rejects.toThrow('there is no user');
+  await expect(connections.scope(() => setPassword({ id: gone.id }, 'x'))).rejects.toThrow('there is no user');
 });
 
 describe('requireUser and requireStaff', () => {

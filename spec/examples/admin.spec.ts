@@ -86,6 +86,16 @@ describe('with CONN_MAX_AGE=0', () => {
     expect(await postgres.admin("SELECT 1 FROM example_notes WHERE text = 'forged'")).toEqual([]);
   });
 
+  test('no page that knows the user may be stored', async () => {
+    const kept = async (path: string): Promise<unknown> => (await visit.get(path)).headers.get('Cache-Control');
+    expect(await kept('/')).toBe('private, no-cache');
+    await visit.logIn('visitor');
+    expect(await kept('/admin')).toBe('no-store'); // 403
+    await visit.logIn('admin');
+    for (const path of ['/', '/admin', '/admin/connections'])
+      expect([path, await kept(path)]).toEqual([path, 'no-store']);
+  });
+
   test('a stranger adds no note, a visitor neither', async () => {
     expect((await visit.post('/admin/notes', { text: 'strange' })).status).toBe(401);
     await visit.logIn('visitor');
