@@ -64,10 +64,20 @@ export class Connections {
    * at its end. With `signal`, `cancelOnAbort` heeds it.
    */
   async scope<T>(fn: () => T | Promise<T>, options: Abortable = {}): Promise<T> {
-    const scope = new Scope(options);
+    const pending: Set<Promise<void>> = new Set();
+    const scope = new Scope({
+      get signal() {
+        return options.signal;
+      },
+      waitUntil(work) {
+        pending.add(work);
+        void work.then(() => pending.delete(work));
+      },
+    });
     try {
       return await runInScope(scope, fn);
     } finally {
+      for (const work of pending) await work; // some of it may ask for more
       await scope.end();
     }
   }

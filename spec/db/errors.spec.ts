@@ -137,6 +137,14 @@ describe('what the server refuses', () => {
     expect(error.message).toBe((error.cause as Error).message);
   });
 
+  test.each([[[]], [[1]], [[1, 2, 3]]])(
+    'a wrong number of parameters is a ProgrammingError, as PEP 249 says: %j',
+    async (params) => {
+      const error = await failure(() => db.query('SELECT $1::int + $2::int', params));
+      expect(error).toMatchObject({ name: 'ProgrammingError', code: 'REFUSED' });
+    },
+  );
+
   test('has the name of its query', async () => {
     const error = await failure(() => db.query('SELECT 1 / $1::int', [0], { name: 'by nothing' }));
     expect(error).toMatchObject({ queryName: 'by nothing', sqlstate: '22012' });
@@ -155,7 +163,7 @@ describe('what the server refuses', () => {
 
   test('does so with FATAL: the connection is lost', async () => {
     const error = await failure(() => db.query("SET transaction_timeout = '5ms'; BEGIN; SELECT pg_sleep(5)"));
-    expect(error).toMatchObject({ code: 'CONNECTION_LOST', sqlstate: '25P04' });
+    expect(error).toMatchObject({ name: 'OperationalError', code: 'CONNECTION_LOST', sqlstate: '25P04' });
   });
 });
 

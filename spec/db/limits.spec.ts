@@ -69,7 +69,7 @@ test.each(METHODS)('%s: a database that is down is told of once, and the workers
   expect(served.process.stderr).toContain(`127.0.0.1:${port}`);
   expect(await ask(served.client, '/')).toMatch(/^\d+$/);
   expect((await served.client.request({ params: { REQUEST_METHOD: 'GET', REQUEST_URI: '/backend' } })).status).toBe(
-    500,
+    503,
   );
   served.process.signal('SIGHUP');
   await served.process.says(/does not answer[\s\S]*does not answer/);

@@ -2,6 +2,7 @@
 
 import { Application } from '../../lib/app/index.ts';
 import { configureDatabases, connections, db, type TransactionOptions } from '../../lib/db/index.ts';
+import { request_finished } from '../../lib/signals/index.ts';
 import { postgresServer } from '../support/postgres.ts';
 
 const postgres = postgresServer();
@@ -166,6 +167,31 @@ describe('a transaction', () => {
     });
     expect(await notes()).toEqual([]);
   });
+
+  test.each(['returns', 'throws'])('whose connection is lost, and that %s, is told once', async (how) => {
+    await scope(async () => {
+      const lost = db.transaction(async () => {
+        const { rows } = await db.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+        await postgres.admin('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+        await postgres.until('it is lost', () => connections.stats()['default']?.open === 0);
+        if (how === 'throws') throw new Error('no');
+      });
+      await expect(lost).rejects.toThrow(how === 'throws' ? 'no' : 'server closed the connection unexpectedly');
+      await note('on another one');
+    });
+    expect(await notes()).toEqual(['on another one']);
+  });
+
+  test.each(['COMMIT', 'ROLLBACK'])('that a %s by hand has ended takes no more statements', async (command) => {
+    await scope(async () => {
+      const ended = db.transaction(async () => {
+        await db.query(command);
+        await note('a');
+      });
+      await expect(ended).rejects.toMatchObject({ name: 'InterfaceError', code: 'TRANSACTION_ENDED' });
+    });
+    expect(await notes()).toEqual([]);
+  });
 });
 
 test('an isolation that is none is refused before anything is sent: it would be part of a statement', async () => {
@@ -286,6 +312,32 @@ describe('onCommit', () => {
       expect(hook).toHaveBeenCalledTimes(1);
     });
   });
+
+  test.each(['a scope', 'a request'])(
+    'outside of a transaction: %s waits for it, and for those it asks for',
+    async (where) => {
+      const ask = (): void =>
+        db.onCommit(async () => {
+          await note('a');
+          db.onCommit(async () => {
+            await note('b');
+            await note('c');
+          });
+        });
+      const app = new Application();
+      app.get('/', () => {
+        ask();
+        return 'done';
+      });
+      const ended = new Promise<void>((resolve) => {
+        request_finished.connect(() => resolve(), { sender: app, last: true });
+      });
+      if (where === 'a request') await Promise.all([app.inject('/'), ended]);
+      else await scope(() => Promise.resolve(ask()));
+      expect(await notes()).toEqual(['a', 'b', 'c']);
+      expect(logged).toEqual([]);
+    },
+  );
 
   test('one that fails is told, and stops nobody', async () => {
     const hook = jest.fn();
@@ -451,6 +503,20 @@ describe('BEGIN by hand', () => {
       async () => (await postgres.backends({ applicationName: 'app' })).length === 0,
     );
     expect(await notes()).not.toContain('a');
+  });
+
+  test('takes no db.transaction() within it, whose COMMIT would be its own', async () => {
+    await scope(async () => {
+      await db.query('BEGIN');
+      await note('a');
+      await expect(db.transaction(() => note('b'))).rejects.toMatchObject({
+        name: 'ProgrammingError',
+        code: 'TRANSACTION_OPEN',
+      });
+      await db.query('ROLLBACK');
+      await db.transaction(() => note('c'));
+    });
+    expect(await notes()).toEqual(['c']);
   });
 
   test('that is committed by hand is nobody else’s business', async () => {

@@ -58,7 +58,7 @@ export class Connection implements ConnectionInfo {
   tainted = false;
   /** It may be dead: ask before it is used again. Django's errors_occurred. */
   suspect = false;
-  /** It is lost, and a statement has failed with that: its user knows. */
+  /** It is lost, and its user knows: a statement has failed with that, or the transaction that it was in. */
   failed = false;
   /** What was said of its end between two statements, by the server or a pooler: an error of PEP 249. */
   lostBy: Error | undefined;

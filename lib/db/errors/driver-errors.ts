@@ -10,6 +10,7 @@ import {
   OperationalError,
   PostgresError,
   ProgrammingError,
+  type DatabaseErrorCode,
   type DatabaseErrorInit,
 } from './errors.ts';
 import { isStatementMode, poolerFix, preparedFix } from './pooler-errors.ts';
@@ -20,6 +21,7 @@ type ErrorClass = new (message: string, init: DatabaseErrorInit) => PostgresErro
 const CLASSES: ReadonlyMap<string, ErrorClass> = new Map<string, ErrorClass>([
   ['08', OperationalError], // connection exception
   ['0A', NotSupportedError],
+  ['10', ProgrammingError], // XQuery
   ['20', ProgrammingError], // case not found
   ['21', ProgrammingError], // cardinality violation
   ['22', DataError],
@@ -119,8 +121,8 @@ function serverError(error: ServerError, { queryName, params = [] }: ErrorContex
     error.message = message;
   }
   const { constraint, schema, table, column } = error;
-  const ErrorOf = isStatementMode(message) ? NotSupportedError : (CLASSES.get(sqlstate.slice(0, 2)) ?? DatabaseError);
   const code = endsSession(error) ? 'CONNECTION_LOST' : 'REFUSED';
+  const ErrorOf = classOf(error, code);
   const fix = code === 'REFUSED' ? queryName && preparedFix(sqlstate) : poolerFix(message);
   const place = { constraint, schema, table, column };
   const hint = PARSER.test(error.file ?? '') ? error.hint : undefined;
@@ -133,6 +135,17 @@ function serverError(error: ServerError, { queryName, params = [] }: ErrorContex
     ...place,
     cause: error,
   });
+}
+
+/**
+ * A wrong number of parameters is a violation of the protocol to the server, and a ProgrammingError in PEP 249. What ends the session is
+ * an OperationalError, also a transaction_timeout (25P04).
+ */
+function classOf({ code, file, message }: ServerError, ours: DatabaseErrorCode): ErrorClass {
+  if (isStatementMode(message)) return NotSupportedError;
+  if (ours === 'CONNECTION_LOST') return OperationalError;
+  if (code === '08P01' && file === 'postgres.c') return ProgrammingError;
+  return CLASSES.get(code.slice(0, 2)) ?? DatabaseError;
 }
 
 /** A function may raise the same SQLSTATEs, as an ERROR of a source file; poolers know no files. The severity is in the server's language. */

@@ -20,6 +20,7 @@ export type DatabaseErrorCode =
   | 'SANDBOX'
   // ProgrammingError and NotSupportedError
   | 'TRANSACTION_ABORTED'
+  | 'TRANSACTION_OPEN'
   | 'TRANSACTION_OPTIONS'
   | 'SESSION_STATE'
   // any: the server has refused a statement, and `sqlstate` says why

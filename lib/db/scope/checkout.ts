@@ -22,6 +22,8 @@ export interface CheckoutScope {
   readonly signal: AbortSignal | undefined;
   /** The request, where it is a request's. */
   readonly request: object | undefined;
+  /** It does not end before this is done, which never rejects. */
+  waitUntil(work: Promise<void>): void;
 }
 
 export class Checkout implements Executor, TransactionHost {
@@ -144,10 +146,10 @@ export class Checkout implements Executor, TransactionHost {
     }
   }
 
-  /** There is nothing to wait for. */
+  /** There is no commit to wait for, but the scope waits for the hook, as `transaction` does. */
   onCommit(hook: CommitHook): void {
     this.check();
-    void runHooks([hook], this.#parts);
+    this.#scope.waitUntil(runHooks([hook], this.#parts));
   }
 
   /**

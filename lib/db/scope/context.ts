@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { currentRequest } from '../../signals/index.ts';
 import { InterfaceError } from '../errors/index.ts';
-import { Scope, type Abortable } from './scope.ts';
+import { Scope, type ScopeOwner } from './scope.ts';
 import type { Transaction } from './transaction.ts';
 
 /** For which request a call is made, in which scope, and in which transaction of each database. */
@@ -59,7 +59,7 @@ export function endScopeOfRequest(request: object): Scope | undefined {
 function scopeOfRequest(request: object): Scope {
   let scope = scopes.get(request);
   if (scope === undefined) {
-    scope = new Scope(request as Abortable, request);
+    scope = new Scope(request as ScopeOwner, request);
     scopes.set(request, scope);
   }
   return scope;

@@ -8,17 +8,22 @@ export interface Abortable {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Whose scope it is: a request, or a call of connections.scope(). */
+export interface ScopeOwner extends Abortable {
+  /** It does not end before this is done, which never rejects. */
+  waitUntil?(work: Promise<void>): void;
+}
+
 export class Scope implements CheckoutScope {
   /** The process that it runs in. */
   readonly ownerPid: number = process.pid;
   /** The request, where it is a request's. */
   readonly request: object | undefined;
-  readonly #owner: Abortable;
+  readonly #owner: ScopeOwner;
   readonly #checkouts: Map<string, Checkout> = new Map();
   #end: Promise<void> | undefined;
 
-  /** `owner`: a request, or the options of connections.scope(). */
-  constructor(owner: Abortable, request?: object) {
+  constructor(owner: ScopeOwner, request?: object) {
     this.#owner = owner;
     this.request = request;
   }
@@ -30,6 +35,10 @@ export class Scope implements CheckoutScope {
   /** Asked for where it is needed only: a request makes its signal then. */
   get signal(): AbortSignal | undefined {
     return this.#owner.signal;
+  }
+
+  waitUntil(work: Promise<void>): void {
+    this.#owner.waitUntil?.(work);
   }
 
   /** Its use of one database. */

@@ -50,6 +50,7 @@ export class Transaction implements Executor {
     this.#check();
     return this.#lane.run(async () => {
       this.#check();
+      this.#checkOpen();
       return work(this.#connection);
     }, this.#host.patience);
   }
@@ -101,6 +102,12 @@ export class Transaction implements Executor {
     options: TransactionOptions,
   ): Promise<{ result: T; hooks: CommitHook[] }> {
     const { timeout } = host;
+    if (connection.transactionStatus !== 'I') {
+      const text =
+        'db.transaction() within a transaction that a BEGIN of your own has begun: its COMMIT would be that of both. ' +
+        'Begin that one by db.transaction() too';
+      throw new ProgrammingError(text, { code: 'TRANSACTION_OPEN' });
+    }
     await connection.query({ text: begin(options) }, { timeout });
     const transaction = new Transaction(host, connection, 0);
     let result: T;
@@ -133,14 +140,22 @@ export class Transaction implements Executor {
 
   async #undo(text: string): Promise<void> {
     const connection = this.#connection;
-    if (this.#host.ended || !connection.open) return; // the end of the scope does it
-    await rollBack(connection, text);
+    if (!connection.open)
+      connection.failed ||= !connection.tainted; // nothing is lost with it that was not to be undone
+    else if (!this.#host.ended) await rollBack(connection, text); // otherwise the end of the scope does it
   }
 
   #check(): void {
     this.#host.check();
     if (!this.#ended) return;
     const text = 'this transaction has ended: wait for everything in it before its function returns';
+    throw new InterfaceError(text, { code: 'TRANSACTION_ENDED' });
+  }
+
+  /** The server would take what comes now for statements of their own, which no error undoes. */
+  #checkOpen(): void {
+    if (!this.#connection.open || this.#connection.transactionStatus !== 'I') return;
+    const text = 'a COMMIT or ROLLBACK of your own has ended this transaction: leave them to db.transaction()';
     throw new InterfaceError(text, { code: 'TRANSACTION_ENDED' });
   }
 }
@@ -174,6 +189,7 @@ function begin({ isolation, readOnly, deferrable }: TransactionOptions): string 
 async function commit(connection: Connection, timeout: number): Promise<void> {
   let command: string;
   if (!connection.open) {
+    connection.failed = true;
     const text = 'it was closed before COMMIT was sent: the server has rolled back';
     throw lost(new Error(text, { cause: connection.lostBy }));
   }
