@@ -1,8 +1,8 @@
 // COPY by streams: rows in bulk, in and out (PostgreSQL manual, COPY), on pg-copy-streams.
 
-import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import { from as copyIn, to as copyOut } from 'pg-copy-streams';
 import type { Connection } from './connection/index.ts';
 import { ProgrammingError, withCaller } from './errors/index.ts';
@@ -16,6 +16,9 @@ export interface CopyOptions {
   /** Of the query, in errors. */
   name?: string;
 }
+
+const JOINED = 16_384; // characters of texts that are put together
+const TURN = 16_384; // characters or bytes until others have their turn
 
 // In an outline without what is in parentheses: columns, queries, options.
 const FROM = /^copy\b(?:(?!\b(?:from|to)\b)[\s\S])*\bfrom\s+stdin\b/i;
@@ -123,24 +126,30 @@ interface Failure {
  * `failure`; its words are not sent to the server, whose log would have them.
  */
 function feed(sink: Writable, source: CopySource, failure: Failure): Promise<void> {
-  let iterator: PieceIterator | undefined;
+  const pieces = joined(source);
   let over = false;
   const pour = async (): Promise<void> => {
-    iterator = iteratorOf(source);
+    let taken = 0;
     for (;;) {
-      const { done, value } = await iterator.next();
+      const { done, value } = await pieces.next();
       if (over) return;
       if (done === true) {
         sink.end();
         return;
       }
-      if (!sink.write(value)) await once(sink, 'drain');
+      await written(sink, value);
+      taken += value.length;
+      if (taken >= TURN) {
+        taken = 0;
+        await othersTurn(); // nothing else happens while neither the source nor the connection is waited for
+      }
+      if (over) return;
     }
   };
   return new Promise((resolve, reject) => {
     sink.once('finish', resolve);
     sink.on('error', (error) => {
-      if (!over && !('error' in failure)) void Promise.resolve(iterator?.return?.()).catch(() => {});
+      if (!over && !('error' in failure)) void pieces.return().catch(() => {});
       over = true;
       reject(error);
     });
@@ -152,11 +161,24 @@ function feed(sink: Writable, source: CopySource, failure: Failure): Promise<voi
   });
 }
 
-type PieceIterator = Iterator<string | Uint8Array> | AsyncIterator<string | Uint8Array, unknown, undefined>;
+/** Resolves when the connection has taken it. One at a time: behind an error pg-copy-streams goes on with what it has, and throws. */
+function written(sink: Writable, piece: string | Uint8Array): Promise<void> {
+  return new Promise((resolve) => void sink.write(piece, () => resolve()));
+}
 
-function iteratorOf(source: CopySource): PieceIterator {
-  const pieces = typeof source === 'string' ? [source] : source; // not one character at a time
-  return Symbol.asyncIterator in pieces ? pieces[Symbol.asyncIterator]() : pieces[Symbol.iterator]();
+/** Short texts in larger pieces: each piece costs two system calls. libpq gathers as much before it sends. */
+async function* joined(source: CopySource): AsyncGenerator<string | Uint8Array, void, undefined> {
+  let text = '';
+  for await (const piece of typeof source === 'string' ? [source] : source) {
+    const short = typeof piece === 'string';
+    if (short) text += piece;
+    if (text !== '' && (!short || text.length >= JOINED)) {
+      yield text;
+      text = '';
+    }
+    if (!short) yield piece;
+  }
+  if (text !== '') yield text;
 }
 
 /** Anything else than one COPY would be answered in a way that pg-copy-streams does not know, and the process would end by that. */

@@ -167,6 +167,39 @@ describe('a scope with a signal', () => {
     },
   );
 
+  test.each<[string, () => Promise<unknown>]>([
+    [
+      'a cursor',
+      () =>
+        db.transaction(async () => {
+          for await (const _ of db.cursor('SELECT pg_sleep(60)'));
+        }),
+    ],
+    [
+      'copyTo',
+      async () => {
+        for await (const _ of db.copyTo('COPY (SELECT pg_sleep(60)) TO STDOUT'));
+      },
+    ],
+    ['copyFrom', () => db.copyFrom("COPY pg_temp.none FROM STDIN WHERE pg_sleep(60)::text = ''", ['1\n'])],
+  ])('is what %s fails with', async (kind, work) => {
+    const stop = new AbortController();
+    const failed = connections.scope(
+      async () => {
+        if (kind === 'copyFrom') await db.query('CREATE TEMP TABLE none (n int)');
+        return rejection(work());
+      },
+      { signal: stop.signal },
+    );
+    await postgres.until('it runs', async () =>
+      (await postgres.backends({ applicationName: 'app' })).some(
+        ({ state, query }) => state === 'active' && /^(?:FETCH|COPY)/.test(query),
+      ),
+    );
+    stop.abort();
+    expect(await failed).toMatchObject({ ...ABORTED, cause: { sqlstate: '57014' } });
+  });
+
   test('that waits for a connection is not given one', async () => {
     const database = connections.get('pool');
     const stop = new AbortController();

@@ -188,6 +188,29 @@ describe('copyFrom', () => {
     expect(await count()).toBe(0);
   });
 
+  test('an error behind which pieces wait to be sent is its error, and nobody else’s', async () => {
+    await postgres.admin(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_sleep(0.3); RAISE EXCEPTION 'not this one'; END $$`);
+    await postgres.admin('CREATE TABLE refused (id int, name text)');
+    await postgres.admin('CREATE TRIGGER refuse BEFORE INSERT ON refused FOR EACH ROW EXECUTE FUNCTION refuse()');
+    const long = `1\t${'x'.repeat(1000)}\n`;
+    const many = Array.from({ length: 30_000 }, () => Buffer.from(long)); // more than the system takes while the server waits
+    await unharmed(() => expect(db.copyFrom('COPY refused FROM STDIN', many)).rejects.toThrow('not this one'));
+  });
+
+  test('leaves others their turn, whatever the source gives without being waited for', async () => {
+    let turns = 0;
+    let over = false;
+    const turn = (): void => {
+      turns++;
+      if (!over) setImmediate(turn);
+    };
+    turn();
+    await unharmed(() => db.copyFrom(IN, lines()));
+    over = true;
+    expect(turns).toBeGreaterThan(50); // of 1.6 MB
+  });
+
   test('is undone with its transaction', async () => {
     await connections.scope(async () => {
       const failing = db.transaction(async () => {

@@ -85,6 +85,23 @@ describe.each(aliases)('a backend that is terminated (%s)', (alias) => {
         }),
       );
       expect(error).toMatchObject({ ...LOST, message: 'server closed the connection unexpectedly' });
+      expect((await database().query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+    });
+  });
+
+  test('in a transaction that is given up by then: nothing is lost with it, and the next statement works', async () => {
+    await connections.scope(async () => {
+      const given = new Error('given up');
+      const error = await rejection(
+        database().transaction(async () => {
+          const { closed } = connections.stats()[alias] ?? {};
+          await terminate(await pidOf(alias));
+          await postgres.until('its end is seen', () => connections.stats()[alias]?.closed === (closed ?? 0) + 1);
+          throw given;
+        }),
+      );
+      expect(error).toBe(given);
+      expect((await database().query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
     });
   });
 

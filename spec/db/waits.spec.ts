@@ -162,3 +162,14 @@ test('a named statement whose result is another one since ALTER TABLE fails once
   expect(await rejection(ask())).toMatchObject({ sqlstate: '0A000' });
   expect((await ask()).fields.map(({ name }) => name)).toEqual(['a', 'b']);
 });
+
+test('a named statement whose parameters cannot be written does not spoil it for who uses the connection next', async () => {
+  const query = (value: unknown) => connections.get('default').query('SELECT $1::json AS j', [value], { name: 'json' });
+  const circular: { self?: unknown } = {};
+  circular.self = circular;
+  for (const _ of ['not yet prepared', 'prepared']) {
+    const failed = await rejection(connections.scope(() => query(circular)));
+    expect(failed).toMatchObject({ name: 'ProgrammingError', code: 'REFUSED' });
+    expect((await connections.scope(() => query('{}'))).rows).toEqual([{ j: {} }]);
+  }
+});

@@ -20,6 +20,7 @@ import type { QueryResult, SendOptions, Statement } from './statement.ts';
 import { tellEnd, type StatementWatch, type Told } from './statement-watch.ts';
 
 const GOODBYE = 5000; // ms that the server has to close a connection that was ended
+const CANCELED = '57014'; // query_canceled
 const CANCEL = 2000; // ms that it has to take a cancel request, and to stop what runs
 // Prepared statements that the server does not run any more: their result is another one since ALTER TABLE, or their name is unknown.
 const STALE = /^(?:0A000|26000)$/;
@@ -73,6 +74,7 @@ export class Connection implements ConnectionInfo {
   #cancelling: Promise<void> | undefined; // until the server has heard of it
   #stopping: Promise<void> | undefined; // until what ran is over
   #onStopped: (() => void) | undefined;
+  #why: StopReason | undefined;
   #cut: NodeJS.Timeout | undefined; // of what does not stop
 
   /** Resolves when it is ready. Rejects with OperationalError CONNECT_FAILED. */
@@ -181,12 +183,15 @@ export class Connection implements ConnectionInfo {
       if (this.#cancelling !== undefined) await this.#cancelling; // so that it does not hit the next one
       return Array.isArray(result) ? (result.at(-1) as T) : result;
     } catch (thrown) {
+      const error = this.#errorOf(thrown, context);
+      if (isFatal(error))
+        this.#fail(); // what is said to be over is not waited for
+      else if (error.sqlstate === undefined || !/^2[23]/.test(error.sqlstate)) this.suspect = true;
       if (!this.#isReady) await this.#ready();
       if (this.#cancelling !== undefined) await this.#cancelling;
-      const error = this.#errorOf(thrown, context);
-      if (isFatal(error)) this.#fail();
-      else if (error.sqlstate === undefined || !/^2[23]/.test(error.sqlstate)) this.suspect = true;
       if (STALE.test(error.sqlstate ?? '')) this.tainted = true;
+      if (this.#why !== undefined && (isFatal(error) || error.sqlstate === CANCELED))
+        throw this.#why(error, context.queryName);
       if (!expired) throw error;
       const text = `no answer within ${timeout} ms; the statement was cancelled`;
       throw new OperationalError(text, { code: 'QUERY_TIMEOUT', queryName: context.queryName, cause: error });
@@ -194,6 +199,7 @@ export class Connection implements ConnectionInfo {
       clearTimeout(timer);
       clearTimeout(this.#cut);
       this.#running = false;
+      this.#why = undefined;
       this.#onStopped?.();
     }
   }
@@ -205,11 +211,13 @@ export class Connection implements ConnectionInfo {
 
   /**
    * Have the server stop what runs, and wait until it has; where it does not in time, the connection is cut. Afterwards it is not kept:
-   * a cancel that comes late would hit the next statement. Never rejects.
+   * a cancel that comes late would hit the next statement. Never rejects. `why`: what the statement fails with then, where its user
+   * would not know.
    */
-  stop(): Promise<void> {
+  stop(why?: StopReason): Promise<void> {
     if (!this.#running || this.ownerPid !== process.pid) return Promise.resolve();
     this.tainted = true;
+    this.#why ??= why;
     this.#stopping ??= new Promise((resolve) => {
       this.#cut = setTimeout(() => this.#end(), CANCEL);
       this.#cancelling = this.#cancel();
@@ -293,6 +301,9 @@ export class Connection implements ConnectionInfo {
     this.#socket.destroy();
   }
 }
+
+/** The error of a statement that was stopped, made of what has become of it. */
+type StopReason = (cause: PostgresError, queryName: string | undefined) => PostgresError;
 
 /** BackendKeyData, which pg keeps and its types do not tell. */
 interface BackendKey {

@@ -20,6 +20,10 @@ const FIXES: readonly (readonly [RegExp, string])[] = [
   [/^57P03$/, 'try again when it is ready'],
   [/^(?:22023|42704)$/, 'check sessionSettings and the `options` of the URL'],
   [/client password must be a/, 'the server asks for a password, and none is given'],
+  [
+    /Unknown authenticationOk/,
+    'the server asks for a way of authentication that pg does not know: see its pg_hba.conf',
+  ],
   [/does not support SSL/, 'give `ssl: false`, or sslmode=disable in the URL'],
   [
     /self-signed certificate|unable to (?:verify|get)/,

@@ -54,12 +54,12 @@ const CLASSES: ReadonlyMap<string, ErrorClass> = new Map<string, ErrorClass>([
   ['XX', InternalError],
 ]);
 
-// After these the server has closed the connection, or is about to: admin shutdown, crash shutdown, cannot connect now, database dropped,
-// idle session timeout (appendix A, class 57), and the whole class 08.
-const FATAL = /^(08|57P0[1-5]$)/;
+// After these the server has closed the connection, or is about to: idle in transaction session timeout, transaction timeout, admin
+// shutdown, crash shutdown, cannot connect now, database dropped, idle session timeout (appendix A), and the whole class 08.
+const FATAL = /^(08|25P0[34]$|57P0[1-5]$)/;
 // Of a socket, a TLS connection or its stream. Other codes of Node's, such as ERR_INVALID_ARG_TYPE, are no lost connection.
 const SOCKET = /^(?:E[A-Z0-9]+|ERR_(?:SSL|TLS|SOCKET|STREAM)_\w+)$/;
-const CLIENT = /^(?:Connection terminated|Client (?:was closed|has encountered)|Received unexpected )/;
+const CLIENT = /^(?:Connection terminated|Client (?:was closed|has encountered)|[Rr]eceived (?:unexpected|invalid) )/;
 const PARSER = /^(?:parse_|scan|gram)/; // the server's source files that see a statement before its parameters have values
 
 /** What is known where an error is caught. */

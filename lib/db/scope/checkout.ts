@@ -13,7 +13,6 @@ import { isRetryable, rollBack, Transaction, type TransactionHost } from './tran
 
 const FIRST_RETRY = 10; // ms on average, doubled with each
 const LONGEST_RETRY = 1000;
-const CANCELED = '57014'; // query_canceled
 
 /** The scope that it is a part of. */
 export interface CheckoutScope {
@@ -94,8 +93,7 @@ export class Checkout implements Executor, TransactionHost {
     const { settings } = this.#parts;
     this.heed(connection, statement);
     const prepare = settings.pooler !== 'transaction';
-    const answer = connection.query<Row>(statement, { prepare, timeout: statement.timeout ?? this.timeout });
-    return settings.cancelOnAbort ? this.#abortable(answer, statement) : answer;
+    return connection.query<Row>(statement, { prepare, timeout: statement.timeout ?? this.timeout });
   }
 
   heed(connection: Connection, statement: Statement): void {
@@ -238,7 +236,8 @@ export class Checkout implements Executor, TransactionHost {
     if (!this.#parts.settings.cancelOnAbort || this.#unfollow !== undefined) return;
     const { signal } = this.#scope;
     if (signal === undefined) return;
-    const onAbort = (): void => void this.#connection?.stop();
+    // What is cancelled only says that it was, and what is cut that it is lost.
+    const onAbort = (): void => void this.#connection?.stop((cause, name) => this.#aborted(cause, name));
     signal.addEventListener('abort', onAbort, { once: true });
     this.#unfollow = () => signal.removeEventListener('abort', onAbort); // it may outlive many scopes
   }
@@ -250,16 +249,6 @@ export class Checkout implements Executor, TransactionHost {
   #aborted(cause: unknown, queryName?: string): OperationalError {
     const text = 'the request was aborted, and its statements are cancelled (cancelOnAbort)';
     return new OperationalError(text, { code: 'ABORTED', queryName, cause });
-  }
-
-  /** What the cancelled statement says is that it was cancelled, not why. */
-  async #abortable<Row>(answer: Promise<QueryResult<Row>>, { name }: Statement): Promise<QueryResult<Row>> {
-    try {
-      return await answer;
-    } catch (error) {
-      const cancelled = this.#isAborted && error instanceof PostgresError && error.sqlstate === CANCELED;
-      throw cancelled ? this.#aborted(error, name) : error;
-    }
   }
 
   #refuseState({ text, name }: Statement): void {
