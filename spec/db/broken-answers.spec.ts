@@ -12,7 +12,7 @@ const servers: Server[] = [];
 /** From the piece with this word on nothing gets through on the first connection with it; `act` has it then. '': from the first piece on. */
 interface Break {
   word: string;
-  act(client: Socket): void;
+  act: (client: Socket) => void;
 }
 
 const CANCEL_REQUEST = 80877102;

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { connectError } from '../errors/index.ts';
+import { guardDriver } from './driver-guard.ts';
 import type { ResolvedSettings } from '../settings.ts';
 import { driverTypes } from '../type-parsers.ts';
 
@@ -13,46 +14,11 @@ export function createClient(settings: ResolvedSettings, socket: Socket): pg.Cli
   try {
     const client = new pg.Client(clientConfig(settings, socket));
     if (settings.password !== undefined) Object.assign(client, { password: settings.password }); // pg has the URL's, if only ''
-    guard(client as unknown as Internals);
+    guardDriver(client);
     return client;
   } catch (error) {
     throw connectError(error, 'the database server');
   }
-}
-
-/** What is used of pg that its types do not tell. */
-interface Internals {
-  connection: {
-    attachListeners(stream: Socket): void;
-    on(event: 'closeComplete', listener: () => void): void;
-    /** Texts by name. */
-    parsedStatements: Record<string, string>;
-  };
-  _getActiveQuery(): { name?: string } | null;
-}
-
-/** Where pg would end the process, wait for ever, or ask for what is not there. */
-function guard(client: Internals): void {
-  const { connection } = client;
-  const attach = connection.attachListeners.bind(connection);
-  connection.attachListeners = (stream) => {
-    attach(stream);
-    const [read] = stream.listeners('data') as [(bytes: Buffer) => void];
-    stream.off('data', read).on('data', (bytes: Buffer) => {
-      try {
-        read(bytes);
-      } catch (cause) {
-        stream.destroy(new Error(`Received unexpected bytes: ${(cause as Error).message}`, { cause }));
-      }
-    });
-    // Nobody answers any more what may still be on its way, and it may be long before the system gives that up.
-    stream.once('end', () => stream.destroy());
-  };
-  // Of a statement whose parameters could not be written.
-  connection.on('closeComplete', () => {
-    const name = client._getActiveQuery()?.name;
-    if (name !== undefined) delete connection.parsedStatements[name];
-  });
 }
 
 function clientConfig(settings: ResolvedSettings, socket: Socket): pg.ClientConfig {

@@ -17,11 +17,11 @@ import {
 } from '../errors/index.ts';
 import type { ResolvedSettings } from '../settings.ts';
 import type { QueryResult, SendOptions, Statement } from './statement.ts';
+import { STOPS_WITHIN, Stopping, type StopReason } from './stopping.ts';
 import { tellEnd, type StatementWatch, type Told } from './statement-watch.ts';
 
 const GOODBYE = 5000; // ms that the server has to close a connection that was ended
 const CANCELED = '57014'; // query_canceled
-const CANCEL = 2000; // ms that it has to take a cancel request, and to stop what runs
 // Prepared statements that the server does not run any more: their result is another one since ALTER TABLE, or their name is unknown.
 const STALE = /^(?:0A000|26000)$/;
 
@@ -71,11 +71,10 @@ export class Connection implements ConnectionInfo {
   #open = false;
   #closing: Promise<void> | undefined;
   #running = false;
-  #cancelling: Promise<void> | undefined; // until the server has heard of it
-  #stopping: Promise<void> | undefined; // until what ran is over
-  #onStopped: (() => void) | undefined;
-  #why: StopReason | undefined;
-  #cut: NodeJS.Timeout | undefined; // of what does not stop
+  readonly #stopping: Stopping = new Stopping(
+    () => this.#cancel(),
+    () => this.#end(),
+  );
 
   /** Resolves when it is ready. Rejects with OperationalError CONNECT_FAILED. */
   static async open(settings: ResolvedSettings): Promise<Connection> {
@@ -180,7 +179,7 @@ export class Connection implements ConnectionInfo {
       this.#running = true;
       const result = await work(this.#client);
       if (!this.#isReady) await this.#ready(); // of COPY
-      if (this.#cancelling !== undefined) await this.#cancelling; // so that it does not hit the next one
+      if (this.#stopping.cancelling !== undefined) await this.#stopping.cancelling; // so that it does not hit the next one
       return Array.isArray(result) ? (result.at(-1) as T) : result;
     } catch (thrown) {
       const error = this.#errorOf(thrown, context);
@@ -188,19 +187,17 @@ export class Connection implements ConnectionInfo {
         this.#fail(); // what is said to be over is not waited for
       else if (error.sqlstate === undefined || !/^2[23]/.test(error.sqlstate)) this.suspect = true;
       if (!this.#isReady) await this.#ready();
-      if (this.#cancelling !== undefined) await this.#cancelling;
+      if (this.#stopping.cancelling !== undefined) await this.#stopping.cancelling;
       if (STALE.test(error.sqlstate ?? '')) this.tainted = true;
-      if (this.#why !== undefined && (isFatal(error) || error.sqlstate === CANCELED))
-        throw this.#why(error, context.queryName);
+      const { why } = this.#stopping;
+      if (why !== undefined && (isFatal(error) || error.sqlstate === CANCELED)) throw why(error, context.queryName);
       if (!expired) throw error;
       const text = `no answer within ${timeout} ms; the statement was cancelled`;
       throw new OperationalError(text, { code: 'QUERY_TIMEOUT', queryName: context.queryName, cause: error });
     } finally {
       clearTimeout(timer);
-      clearTimeout(this.#cut);
       this.#running = false;
-      this.#why = undefined;
-      this.#onStopped?.();
+      this.#stopping.over();
     }
   }
 
@@ -217,16 +214,7 @@ export class Connection implements ConnectionInfo {
   stop(why?: StopReason): Promise<void> {
     if (!this.#running || this.ownerPid !== process.pid) return Promise.resolve();
     this.tainted = true;
-    this.#why ??= why;
-    this.#stopping ??= new Promise((resolve) => {
-      this.#cut = setTimeout(() => this.#end(), CANCEL);
-      this.#cancelling = this.#cancel();
-      this.#onStopped = () => {
-        this.#onStopped = this.#stopping = undefined;
-        resolve();
-      };
-    });
-    return this.#stopping;
+    return this.#stopping.begin(why);
   }
 
   /** Stop what runs, say goodbye and close. Idempotent; never rejects. */
@@ -278,8 +266,8 @@ export class Connection implements ConnectionInfo {
   async #cancel(): Promise<void> {
     const { host, port, ssl } = this.#client;
     const { processID = 0, secretKey = 0 } = this.#client as unknown as BackendKey;
-    await cancelRequest({ host, port, ssl: ssl as boolean, processId: processID, secretKey }, CANCEL).catch(() => {});
-    this.#cancelling = undefined;
+    const target = { host, port, ssl: ssl as boolean, processId: processID, secretKey };
+    await cancelRequest(target, STOPS_WITHIN).catch(() => {});
   }
 
   async #close(): Promise<void> {
@@ -301,9 +289,6 @@ export class Connection implements ConnectionInfo {
     this.#socket.destroy();
   }
 }
-
-/** The error of a statement that was stopped, made of what has become of it. */
-type StopReason = (cause: PostgresError, queryName: string | undefined) => PostgresError;
 
 /** BackendKeyData, which pg keeps and its types do not tell. */
 interface BackendKey {
