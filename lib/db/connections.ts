@@ -6,7 +6,7 @@ import { type Abortable, type DatabaseLog, runInScope, Sandbox, Scope } from './
 import { discardInheritedConnections, type StoreStats } from './connection/index.ts';
 import { InterfaceError } from './errors/index.ts';
 import { checkConnectionLimits } from './limits.ts';
-import { resolveSettings, type DatabaseSettings, type ResolvedSettings } from './settings.ts';
+import { looksLikeSetting, resolveSettings, type DatabaseSettings, type ResolvedSettings } from './settings.ts';
 
 const DEFAULT = 'default';
 
@@ -158,6 +158,9 @@ export const connections: Connections = new Connections();
 export const db: Database = connections.get();
 
 function resolveAll(databases: Databases): Map<string, ResolvedSettings> {
+  if (typeof databases !== 'object' || Object.entries(databases).some(looksLikeSetting)) {
+    throw new TypeError('configureDatabases takes databases by alias: configureDatabases({ default: { url, ... } })');
+  }
   const given = new Map(Object.entries(databases));
   const url = process.env['DATABASE_URL'];
   const first = given.get(DEFAULT);
@@ -177,7 +180,8 @@ function saysWhere({ url, host, database }: DatabaseSettings): boolean {
 
 /** One line, for those without a log of their own. */
 function lineOf(fields: object, message: string): string {
-  const { err, database } = fields as { err?: unknown; database?: string };
-  const about = database === undefined ? '' : ` (database ${database})`;
+  const { err, database, request } = fields as { err?: unknown; database?: string; request?: string };
+  const where = [database !== undefined && `database ${database}`, request].filter(Boolean).join(', ');
+  const about = where === '' ? '' : ` (${where})`;
   return `postfork: ${message}${about}${err instanceof Error ? `: ${err.name}: ${err.message}` : ''}`;
 }

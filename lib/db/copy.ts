@@ -32,6 +32,7 @@ export async function copyFrom(
   options: CopyOptions,
 ): Promise<number> {
   if (!isCopy(text, FROM)) throw notCopy('copyFrom', 'COPY ... FROM STDIN', options);
+  if (typeof source !== 'string' && !isIterable(source)) throw notPieces(source);
   return executor.run(async (connection) => {
     const failure: Failure = {};
     try {
@@ -171,6 +172,7 @@ async function* joined(source: CopySource): AsyncGenerator<string | Uint8Array, 
   let text = '';
   for await (const piece of typeof source === 'string' ? [source] : source) {
     const short = typeof piece === 'string';
+    if (!short && !(piece instanceof Uint8Array)) throw notPieces(piece);
     if (short) text += piece;
     if (text !== '' && (!short || text.length >= JOINED)) {
       yield text;
@@ -179,6 +181,15 @@ async function* joined(source: CopySource): AsyncGenerator<string | Uint8Array, 
     if (!short) yield piece;
   }
   if (text !== '') yield text;
+}
+
+function isIterable(source: unknown): boolean {
+  return typeof source === 'object' && source !== null && (Symbol.asyncIterator in source || Symbol.iterator in source);
+}
+
+function notPieces(given: unknown): TypeError {
+  const text = "copyFrom takes text or bytes in COPY's format, such as `1\\tmilk\\n`, in pieces of any size";
+  return new TypeError(`${text}; this is a value of type ${Array.isArray(given) ? 'array' : typeof given}`);
 }
 
 /** Anything else than one COPY would be answered in a way that pg-copy-streams does not know, and the process would end by that. */

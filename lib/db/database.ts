@@ -23,7 +23,7 @@ import {
   type TransactionOptions,
 } from './scope/index.ts';
 import { currentRequest } from '../signals/index.ts';
-import { NotSupportedError, withCaller } from './errors/index.ts';
+import { InterfaceError, NotSupportedError, withCaller } from './errors/index.ts';
 import { copyFrom, copyTo, type CopyOptions, type CopySource } from './copy.ts';
 import { cursor, type CursorOptions } from './cursor.ts';
 import { Listener, type Listening, type ListenOptions } from './listen/index.ts';
@@ -58,6 +58,7 @@ export class Database {
   readonly #configured: () => Configured;
   #parts: DatabaseParts | undefined;
   #listener: Listener | undefined;
+  readonly #told: WeakSet<Scope> = new WeakSet();
 
   /** `configured`: asked for at first use. For `connections`. */
   constructor(alias: string, configured: () => Configured) {
@@ -74,6 +75,7 @@ export class Database {
     params?: readonly unknown[],
     options: QueryOptions = {},
   ): Promise<QueryResult<Row>> {
+    if (typeof text !== 'string') return Promise.reject(noText(text));
     const { name, timeout } = options;
     if (timeout !== undefined && !TIMEOUT.holds(timeout)) {
       return Promise.reject(new TypeError(`query: timeout is ${TIMEOUT.words}`));
@@ -87,11 +89,14 @@ export class Database {
    * of the same request outside of `fn` wait for its end. Django's atomic().
    */
   transaction<T>(fn: () => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    if (typeof fn !== 'function')
+      return Promise.reject(new TypeError('transaction takes a function: async () => { ... }'));
     return this.#ask((executor) => executor.transaction(fn, options));
   }
 
   /** Call `hook` when the transaction is committed, in the order given; outside of one now. Django's on_commit(). */
   onCommit(hook: CommitHook): void {
+    if (typeof hook !== 'function') throw new TypeError('onCommit takes a function');
     this.#executor().onCommit(hook);
   }
 
@@ -161,24 +166,37 @@ export class Database {
   }
 
   /**
-   * What is still asked for when its scope ends fails by that, where perhaps nobody waits any more: the error is owned here, and ends
-   * no process.
+   * What is still asked for when its scope ends fails by that, where perhaps nobody waits any more: the error is owned here, ends no
+   * process, and is told of.
    */
   #ask<T>(work: (executor: Executor) => Promise<T>): Promise<T> {
-    let scope: Scope | undefined;
+    let context: Context | undefined;
     let asked: Promise<T>;
     try {
-      const context = currentContext();
-      scope = context.scope;
+      context = currentContext();
       asked = work(this.#executor(context));
     } catch (error) {
-      asked = Promise.reject(error as Error);
+      asked = Promise.reject(withCaller(error) as Error); // now: the one who asks need not wait
     }
     const answer: Promise<T> = asked.catch((error: unknown) => {
-      if (scope?.ended === true) answer.catch(() => {});
-      throw withCaller(error);
+      const told = withCaller(error);
+      if (context?.scope.ended === true) {
+        answer.catch(() => {});
+        this.#tellUnsent(told, context);
+      }
+      throw told;
     });
     return answer;
+  }
+
+  /** A forgotten `await` shows nowhere else. Once for each request; of an aborted one nobody wants to know. */
+  #tellUnsent(error: unknown, { scope, request }: Context): void {
+    if (this.#told.has(scope)) return;
+    if (!(error instanceof InterfaceError) || error.code !== 'SCOPE_ENDED' || scope.signal?.aborted === true) return;
+    this.#told.add(scope);
+    const { alias } = this;
+    const text = 'a statement was not sent, its request, or scope, had ended: wait for it, by `await` or `return`';
+    this.parts.log.warn({ database: alias, request: nameOf(request), err: error }, text);
   }
 
   #make(): DatabaseParts {
@@ -206,4 +224,17 @@ export class Database {
       onRelease: (connection, request) => void connection_released.notify(this, { alias, connection, request }),
     };
   }
+}
+
+/** As pg's and others' are called. */
+function noText(given: unknown): TypeError {
+  const text = `query takes the text of a statement and its parameters: db.query('SELECT ... WHERE id = $1', [id])`;
+  const those = Array.isArray(given) ? 'a template' : given === null ? 'null' : `a value of type ${typeof given}`;
+  return new TypeError(`${text}; this is ${those}`);
+}
+
+/** What a log may say of a request: no query, which may hold values. */
+function nameOf(request: object | undefined): string | undefined {
+  const { method, path } = (request ?? {}) as { method?: unknown; path?: unknown };
+  return typeof method === 'string' && typeof path === 'string' ? `${method} ${path}` : undefined;
 }

@@ -128,6 +128,12 @@ export function resolveSettings(alias: string, given: DatabaseSettings | string)
   return resolved;
 }
 
+/** Whether of databases by alias this is none, but a setting without an alias. An alias may be called like a setting. */
+export function looksLikeSetting([alias, given]: readonly [string, unknown]): boolean {
+  if (alias === 'url') return true;
+  return KNOWN.has(alias) && (typeof given === 'string' ? !isPostgresUrl(given) : typeof given !== 'object');
+}
+
 export interface Rule {
   holds(value: unknown): boolean;
   words: string;

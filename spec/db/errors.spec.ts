@@ -283,6 +283,10 @@ describe('the stack of an error names the line that has asked', () => {
       'query in a transaction that waits',
       () => db.transaction(() => theCaller(() => Promise.all([db.query('SELECT 1'), db.query('SELEKT')]))),
     ],
+    [
+      'query in a transaction, none of whose functions is async',
+      () => theCaller(() => db.transaction(() => db.query('SELEKT'))),
+    ],
     ['transaction', () => theCaller(() => db.transaction(() => db.query('SELEKT').catch(() => {})))],
     [
       'cursor',
@@ -314,9 +318,59 @@ describe('the stack of an error names the line that has asked', () => {
     expect(error.stack).toMatch(new RegExp(`^${error.name}: `));
   });
 
+  test('behind the end of its scope, from a timer', async () => {
+    const late = await connections.scope(() => ({
+      failed: new Promise<Error>((resolve) => {
+        setTimeout(() => void db.query('SELECT 1').catch(resolve), 1);
+      }),
+    }));
+    expect(await late.failed).toMatchObject({
+      code: 'SCOPE_ENDED',
+      stack: expect.stringContaining('errors.spec.ts') as string,
+    });
+  });
+
   test('outside of every scope', async () => {
     const error = await theCaller(() => db.query('SELECT 1')).catch((thrown: unknown) => thrown as Error);
     expect(error).toMatchObject({ code: 'NO_SCOPE', stack: expect.stringContaining('theCaller') as string });
+  });
+});
+
+test.each<[string, string, number | undefined]>([
+  ['of a statement of several lines', "SELECT id, '😀',\n  name\nFRO people", 3],
+  ['of a name that is none', 'SELECT id,\n  nam\nFROM people', 2],
+  ['not of a single line', 'SELEKT', undefined],
+])('the line of an error: %s', async (_, text, line) => {
+  expect(((await failure(() => db.query(text))) as { line?: number }).line).toBe(line);
+});
+
+describe('what a call cannot be made of is refused where it is made', () => {
+  const untyped = db as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>;
+  test.each<[string, string, unknown[], string]>([
+    [
+      "pg's object",
+      'query',
+      [{ text: 'SELECT 1', values: [] }],
+      'query takes the text of a statement and its parameters',
+    ],
+    ['a template', 'query', [['SELECT ', ''], 1], 'this is a template'],
+    ['nothing', 'query', [], 'of type undefined'],
+    ['a transaction of nothing', 'transaction', [], 'transaction takes a function'],
+    [
+      'an option that is none',
+      'transaction',
+      [() => {}, { readonly: true }],
+      'there is no option readonly of a transaction',
+    ],
+    ['rows as arrays', 'copyFrom', ['COPY people FROM STDIN', [[1, 'ann']]], "text or bytes in COPY's format"],
+    ['no rows', 'copyFrom', ['COPY people FROM STDIN', 5], "text or bytes in COPY's format"],
+  ])('%s', async (_, method, given, words) => {
+    await expect(connections.scope(() => untyped[method]?.call(db, ...given))).rejects.toThrow(words);
+  });
+
+  test('a hook that is no function, before the commit', async () => {
+    const work = (): Promise<unknown> => db.transaction(() => db.onCommit('later' as never));
+    await expect(connections.scope(work)).rejects.toThrow('onCommit takes a function');
   });
 });
 

@@ -8,10 +8,14 @@ import { postgresServer } from '../support/postgres.ts';
 
 const postgres = postgresServer();
 const warnings: string[] = [];
+const about: object[] = [];
 
 beforeAll(async () => {
   const url = postgres.url();
-  const log = { warn: (_: object, text: string) => void warnings.push(text), error: () => {} };
+  const log = {
+    warn: (fields: object, text: string) => void (about.push(fields), warnings.push(text)),
+    error: () => {},
+  };
   configureDatabases(
     {
       default: { url, applicationName: 'app', connMaxAge: null, maxConnections: 1 },
@@ -24,7 +28,7 @@ beforeAll(async () => {
   await postgres.admin('CREATE TABLE notes (note text)');
 });
 afterAll(() => connections.closeAll());
-beforeEach(() => warnings.splice(0));
+beforeEach(() => void (warnings.splice(0), about.splice(0)));
 
 const one = async <T>(sql: string, database: Database = db) =>
   Object.values((await database.query(sql)).rows[0] ?? {})[0] as T;
@@ -115,6 +119,19 @@ describe('a statement that nobody has waited for', () => {
       void db.notify('news');
       await postgres.until('the first runs', async () => (await sleeping()).length === 1);
     });
+    expect(await connections.scope(() => one('SELECT count(*)::int FROM notes'))).toBe(0);
+  });
+
+  test('is told of, where its request ended before there was a connection to send it on', async () => {
+    const app = new Application();
+    app.get('/forgotten', () => {
+      for (let i = 0; i < 3; i++) void connections.get('fresh').query("INSERT INTO notes VALUES ('forgotten')");
+      return 'answer';
+    });
+    expect((await app.inject('/forgotten?text=value')).text()).toBe('answer');
+    await postgres.until('it is told of', () => warnings.length > 0);
+    expect(warnings).toEqual([expect.stringContaining('a statement was not sent')]); // once
+    expect(about).toMatchObject([{ database: 'fresh', request: 'GET /forgotten', err: { code: 'SCOPE_ENDED' } }]);
     expect(await connections.scope(() => one('SELECT count(*)::int FROM notes'))).toBe(0);
   });
 

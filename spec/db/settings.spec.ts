@@ -7,6 +7,23 @@ import { postgresServer } from '../support/postgres.ts';
 
 const SECRET = 'pass-4711';
 
+describe('databases', () => {
+  test.each<[string, unknown]>([
+    ['a URL alone', 'postgres://localhost/db'],
+    ['a URL without an alias', { url: 'postgres://localhost/db' }],
+    ['settings without an alias', { host: 'localhost', port: 5432 }],
+    ['a flag without an alias', { pool: true }],
+  ])('are given by alias: %s is refused', (_, databases) => {
+    expect(() => new Connections().configure(databases as never, {})).toThrow(/takes databases by alias/);
+  });
+
+  test('may be called as a setting is', () => {
+    const databases = { pool: { url: 'postgres://localhost/db' }, user: 'postgres://localhost/db' };
+    const made = new Connections().configure(databases, {});
+    expect(made.aliases).toEqual(expect.arrayContaining(['pool', 'user']));
+  });
+});
+
 describe('settings', () => {
   test('have defaults', () => {
     expect(resolveSettings('a', 'postgres://localhost/db')).toEqual({

@@ -61,7 +61,7 @@ test('docs/databases.md: an application', async () => {
     '{"id":1}',
     '{"id":1,"title":"a,b"}',
     '404 Not Found\n',
-    '1,"a,b"\n',
+    '1,"a,b"\r\n',
   ]);
   expect(await postgres.admin('SELECT notes FROM counts')).toEqual([{ notes: 1 }]);
 });

@@ -64,6 +64,8 @@ const PARSER = /^(?:parse_|scan|gram)/; // the server's source files that see a 
 
 /** What is known where an error is caught. */
 export interface ErrorContext {
+  /** The statement. */
+  text?: string | undefined;
   queryName?: string | undefined;
   params?: readonly unknown[] | undefined;
 }
@@ -74,6 +76,8 @@ export interface ServerError extends Error {
   severity?: string;
   detail?: string;
   hint?: string;
+  /** In characters of the statement, from 1. */
+  position?: string;
   /** The server's source file that has raised it. */
   file?: string;
   constraint?: string;
@@ -111,7 +115,7 @@ export function lost(cause: unknown, queryName?: string): OperationalError {
   });
 }
 
-function serverError(error: ServerError, { queryName, params = [] }: ErrorContext): PostgresError {
+function serverError(error: ServerError, { text, queryName, params = [] }: ErrorContext): PostgresError {
   const sqlstate = error.code;
   const detail = [error.message, error.detail].filter(Boolean).join('\n');
   const message = withoutValues(error.message, sqlstate, params);
@@ -126,10 +130,12 @@ function serverError(error: ServerError, { queryName, params = [] }: ErrorContex
   const fix = code === 'REFUSED' ? queryName && preparedFix(sqlstate) : poolerFix(message);
   const place = { constraint, schema, table, column };
   const hint = PARSER.test(error.file ?? '') ? error.hint : undefined;
+  const line = lineOf(error, text);
   return new ErrorOf(fix ? `${message}; ${fix}` : message, {
     code,
     sqlstate,
     queryName,
+    line,
     detail,
     hint,
     ...place,
@@ -146,6 +152,16 @@ function classOf({ code, file, message }: ServerError, ours: DatabaseErrorCode):
   if (ours === 'CONNECTION_LOST') return OperationalError;
   if (code === '08P01' && file === 'postgres.c') return ProgrammingError;
   return CLASSES.get(code.slice(0, 2)) ?? DatabaseError;
+}
+
+/** Undefined where there is but one line. */
+function lineOf({ position }: ServerError, text = ''): number | undefined {
+  if (position === undefined || !text.includes('\n')) return undefined;
+  return (
+    Array.from(text) // the server counts characters, not UTF-16's halves
+      .slice(0, Number(position) - 1)
+      .filter((character) => character === '\n').length + 1
+  );
 }
 
 /** A function may raise the same SQLSTATEs, as an ERROR of a source file; poolers know no files. The severity is in the server's language. */

@@ -39,6 +39,8 @@ export interface DatabaseErrorInit {
   column?: string | undefined;
   /** What the server's parser thinks was meant: it has seen no values. */
   hint?: string | undefined;
+  /** Of a statement of several lines: the one that the server's parser stopped at, from 1. */
+  line?: number | undefined;
   /** The server's own words, which may hold values of the application's: no log shows it. */
   detail?: string | undefined;
   cause?: unknown;
@@ -56,6 +58,8 @@ export class PostgresError extends Error {
   declare readonly column?: string;
   /** What may have been meant, of a statement that the server does not understand. */
   declare readonly hint?: string;
+  /** Of a statement of several lines the one that the server does not understand, from 1. */
+  declare readonly line?: number;
   /** The server's own words, message and detail, with the values they hold. Not enumerable: no log shows it. */
   declare readonly detail?: string;
 

@@ -28,7 +28,8 @@ export function currentContext(): Context {
   if (request !== undefined) return { request, scope: scopeOfRequest(request), transactions: NO_TRANSACTIONS };
   throw new InterfaceError(
     'there is no request here that a database connection could belong to. Outside of requests say how long it is to live: ' +
-      'connections.scope(async () => { ... }). In requests: call configureDatabases() where the application is made',
+      'connections.scope(async () => { ... }). In requests: call configureDatabases() where the application is made, ' +
+      'of the same copy of postfork (npm ls postfork)',
     { code: 'NO_SCOPE' },
   );
 }

@@ -6,6 +6,7 @@ import type { CommitHook, Executor, TransactionOptions } from './executor.ts';
 import { Lane, type Patience } from './lane.ts';
 
 const RETRYABLE: ReadonlySet<unknown> = new Set(['40001', '40P01']); // serialization_failure, deadlock_detected
+const OPTIONS: ReadonlySet<string> = new Set(['isolation', 'readOnly', 'deferrable', 'retries']);
 const ISOLATIONS: ReadonlySet<string> = new Set(['read committed', 'repeatable read', 'serializable']);
 const ABORTED = '25P02'; // in_failed_sql_transaction
 const ROLLBACK = 5000; // ms
@@ -148,7 +149,9 @@ export class Transaction implements Executor {
   #check(): void {
     this.#host.check();
     if (!this.#ended) return;
-    const text = 'this transaction has ended: wait for everything in it before its function returns';
+    const text =
+      'this transaction has ended: wait for everything in it before its function returns. What is for later, such as ' +
+      'request.waitUntil(...), is begun in db.onCommit(), or after the transaction';
     throw new InterfaceError(text, { code: 'TRANSACTION_ENDED' });
   }
 
@@ -170,7 +173,13 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof PostgresError && RETRYABLE.has(error.sqlstate);
 }
 
-function begin({ isolation, readOnly, deferrable }: TransactionOptions): string {
+function begin(options: TransactionOptions): string {
+  const { isolation, readOnly, deferrable } = options;
+  const unknown = Object.keys(options).find((key) => !OPTIONS.has(key));
+  if (unknown !== undefined) {
+    const text = `there is no option ${unknown} of a transaction; there are ${[...OPTIONS].join(', ')}`;
+    throw new ProgrammingError(text, { code: 'TRANSACTION_OPTIONS' });
+  }
   if (isolation !== undefined && !ISOLATIONS.has(isolation)) {
     const text = `isolation is one of ${[...ISOLATIONS].join(', ')}`; // what is given goes into a statement
     throw new ProgrammingError(text, { code: 'TRANSACTION_OPTIONS' });
