@@ -45,8 +45,8 @@ export async function createUser(user: NewUser): Promise<User> {
 /**
  * The user with this name, in whatever case, and password; undefined where there is none or it is not active. It takes the
  * time of a hash whether there is such a user or not. A hash of another cost than today's is replaced. Rejects with
- * HttpError 503 where more than 128 passwords wait to be checked: limit attempts by client and name where strangers can come. Who
- * waits has a database connection, unless `pool` is set.
+ * HttpError 503 where more than 128 passwords wait to be checked: limit attempts by client and name where strangers can come.
+ * Meanwhile others can have the database connection (`db.release()`).
  */
 export function authenticate(
   username: string | null | undefined,
@@ -57,6 +57,7 @@ export function authenticate(
 
 async function check(username: string, given: string): Promise<User | undefined> {
   const row = await findByName(username);
+  await db.release(); // a hash takes its time, and more of them wait for it
   if (!(await verifyPassword(given, row?.password)) || row === undefined || !row.is_active) return undefined;
   if (!needsRehash(row.password)) return new User(row);
   // Undefined: another login has replaced the hash meanwhile, or the password has changed. Then what is there now counts.

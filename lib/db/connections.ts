@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Database, type Configured } from './database.ts';
 import { type Abortable, type DatabaseLog, runInScope, Sandbox, Scope } from './scope/index.ts';
 import { discardInheritedConnections, type StoreStats } from './connection/index.ts';
-import { InterfaceError } from './errors/index.ts';
+import { callers, InterfaceError } from './errors/index.ts';
 import { checkConnectionLimits } from './limits.ts';
 import { looksLikeSetting, resolveSettings, type DatabaseSettings, type ResolvedSettings } from './settings.ts';
 
@@ -27,6 +27,7 @@ export class Connections {
   readonly #databases: Map<string, Database> = new Map();
   #settings: Map<string, ResolvedSettings> | undefined;
   #log: DatabaseLog = CONSOLE;
+  #configuredBy: string | undefined; // lines of a stack
   #outside: Configured['outside'] = (fn) => fn();
   #sandbox: Sandbox | undefined;
 
@@ -34,11 +35,13 @@ export class Connections {
   configure(databases: Databases, { log = CONSOLE }: ConfigureOptions): this {
     if (this.#settings !== undefined) {
       const text =
-        'configureDatabases() was called before, or a database was used before it: once in a process, where the application is made';
+        'configureDatabases() was called before, or a database was used before it: once in a process, where the application is made' +
+        (this.#configuredBy === undefined ? '' : `. The first call:\n${this.#configuredBy}`);
       throw new InterfaceError(text, { code: 'NOT_CONFIGURED' });
     }
     this.#settings = resolveAll(databases);
     this.#log = log;
+    this.#configuredBy = callers();
     this.#outside = AsyncLocalStorage.snapshot();
     return this;
   }

@@ -100,6 +100,15 @@ export class Database {
     this.#executor().onCommit(hook);
   }
 
+  /**
+   * Give the connection back before the request ends, as before a long stream or a call that takes its time: others can have it. The next
+   * statement takes one again. Resolves to false where it is kept, since something is left on it: an open transaction or cursor, or what
+   * SET and the like have changed in the session. Django's connection.close().
+   */
+  release(): Promise<boolean> {
+    return this.#ask((executor) => executor.release());
+  }
+
   /** Whether the caller is in `transaction`. */
   get inTransaction(): boolean {
     return this.#executor().inTransaction;

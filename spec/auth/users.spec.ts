@@ -15,7 +15,7 @@ import {
   type User,
 } from '../../lib/auth/index.ts';
 import { formatPassword } from '../../lib/auth/password-format.ts';
-import { connections, db } from '../../lib/db/index.ts';
+import { connection_acquired, connection_released, connections, db } from '../../lib/db/index.ts';
 import { hashesOf } from './hashes.ts';
 import { Latch } from './latch.ts';
 import { application, authSite, Visitor } from './site.ts';
@@ -145,6 +145,22 @@ describe('authenticate', () => {
     expect(seen).toMatchObject({ status: 503 });
     expect(await Promise.all(asked)).toEqual(Array(130).fill(undefined));
     expect(await check('ada', 'secret')).toBeDefined();
+  });
+
+  test('has no connection while the password is checked', async () => {
+    await make({ username: 'ada', password: 'secret' });
+    const said: string[] = [];
+    const onAcquire = (): void => void said.push('acquired');
+    const onRelease = (): void => void said.push('released');
+    connection_acquired.connect(onAcquire);
+    connection_released.connect(onRelease);
+    await connections.scope(async () => {
+      await authenticate('ada', 'secret');
+      said.push('checked');
+    });
+    connection_acquired.disconnect(onAcquire);
+    connection_released.disconnect(onRelease);
+    expect(said).toEqual(['acquired', 'released', 'checked']);
   });
 
   test('replaces a hash of another cost; sessions go on', async () => {

@@ -145,6 +145,15 @@ describe('what the server refuses', () => {
     },
   );
 
+  test('says what a role lacks that may make no tables', async () => {
+    await connections.scope(async () => {
+      await db.query('SET ROLE nobody_much');
+      await expect(db.query('CREATE TABLE mine (n int)')).rejects.toThrow(
+        /schema public; its owner has to GRANT USAGE/,
+      );
+    });
+  });
+
   test('has the name of its query', async () => {
     const error = await failure(() => db.query('SELECT 1 / $1::int', [0], { name: 'by nothing' }));
     expect(error).toMatchObject({ queryName: 'by nothing', sqlstate: '22012' });

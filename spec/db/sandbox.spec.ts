@@ -23,11 +23,12 @@ app.post('/twice/:n', ({ params }) =>
 );
 
 beforeAll(async () => {
-  configureDatabases({
+  const databases = {
     default: { url: postgres.url(), maxConnections: 2, pool: true, acquireTimeout: 200 },
     other: { url: postgres.url(), cancelOnAbort: true },
     wrong: { url: postgres.url('nowhere') },
-  });
+  };
+  configureDatabases(databases, { log: { warn: () => {}, error: () => {} } });
   await postgres.admin('CREATE TABLE numbers (n int PRIMARY KEY)');
 });
 afterAll(() => connections.closeAll());

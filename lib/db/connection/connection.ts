@@ -148,16 +148,20 @@ export class Connection implements ConnectionInfo {
   }
 
   /** One statement; callers see to it that there is one at a time. Rejects with a PostgresError. */
-  query<Row>(statement: Statement, { prepare = false, timeout = 0 }: SendOptions = {}): Promise<QueryResult<Row>> {
+  async query<Row>(
+    statement: Statement,
+    { prepare = false, timeout = 0 }: SendOptions = {},
+  ): Promise<QueryResult<Row>> {
     const { text, values, name } = statement;
     const config: pg.QueryConfig = { text };
     if (values !== undefined) config.values = values as unknown[];
     if (prepare && name !== undefined) config.name = name;
-    return this.run(
+    const { rows, rowCount, command, fields } = await this.run(
       () => this.#client.query(config) as unknown as Promise<QueryResult<Row>>,
       { text, queryName: name, params: values },
       timeout,
     );
+    return { rows, rowCount, command, fields }; // without what the driver has read them by
   }
 
   /** Something that is like a statement, with the driver's client: COPY. Of several results the last. */

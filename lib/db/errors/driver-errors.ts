@@ -127,7 +127,7 @@ function serverError(error: ServerError, { text, queryName, params = [] }: Error
   const { constraint, schema, table, column } = error;
   const code = endsSession(error) ? 'CONNECTION_LOST' : 'REFUSED';
   const ErrorOf = classOf(error, code);
-  const fix = code === 'REFUSED' ? queryName && preparedFix(sqlstate) : poolerFix(message);
+  const fix = code === 'REFUSED' ? refusedFix(sqlstate, message, queryName) : poolerFix(message);
   const place = { constraint, schema, table, column };
   const hint = PARSER.test(error.file ?? '') ? error.hint : undefined;
   const line = lineOf(error, text);
@@ -141,6 +141,13 @@ function serverError(error: ServerError, { text, queryName, params = [] }: Error
     ...place,
     cause: error,
   });
+}
+
+function refusedFix(sqlstate: string, message: string, queryName: string | undefined): string | undefined {
+  if (sqlstate === '42501' && message.startsWith('permission denied for schema')) {
+    return 'its owner has to GRANT USAGE, and CREATE for new tables, ON SCHEMA to this role (public too, since PostgreSQL 15)';
+  }
+  return queryName === undefined ? undefined : preparedFix(sqlstate);
 }
 
 /**

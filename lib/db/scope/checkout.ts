@@ -163,6 +163,18 @@ export class Checkout implements Executor, TransactionHost {
     return () => this.#held--;
   }
 
+  async release(): Promise<boolean> {
+    this.check();
+    return this.#lane.run(async () => {
+      const connection = this.#connection;
+      if (connection === undefined) return true;
+      if (this.#held > 0 || connection.tainted || connection.transactionStatus !== 'I') return false;
+      this.#checked = false;
+      await this.#giveBack();
+      return true;
+    }, this.patience);
+  }
+
   /** Roll back what was begun by hand. */
   async rollBack(): Promise<void> {
     const connection = this.#connection;

@@ -29,6 +29,8 @@ export interface Executor {
   heed(connection: Connection, statement: Statement): void;
   transaction<T>(fn: () => T | Promise<T>, options: TransactionOptions): Promise<T>;
   onCommit(hook: CommitHook): void;
+  /** Give the connection back, where nothing is left on it. Whether nothing of the scope's is held any more. */
+  release(): Promise<boolean>;
   readonly inTransaction: boolean;
   /** For each statement, in ms. 0: no bound. */
   readonly timeout: number;

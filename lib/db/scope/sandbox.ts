@@ -108,6 +108,11 @@ class SandboxExecutor implements Executor {
     this.#checkout.heed(connection, statement);
   }
 
+  /** There is none that is a scope's own. */
+  release(): Promise<boolean> {
+    return this.#checkout.release();
+  }
+
   onCommit(hook: CommitHook): void {
     this.#checkout.onCommit(hook);
   }

@@ -85,6 +85,11 @@ export class Transaction implements Executor {
     });
   }
 
+  /** It is needed until the end. */
+  release(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   onCommit(hook: CommitHook): void {
     this.#check();
     this.#hooks.push(hook);
