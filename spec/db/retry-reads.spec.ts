@@ -13,13 +13,19 @@ beforeAll(async () => {
     pool: { url, applicationName: 'app', pool: true, retryReads: true },
     without: { url, applicationName: 'app', connMaxAge: null },
   });
-  await postgres.admin('CREATE TABLE notes (note text)');
+  await postgres.admin(
+    'CREATE TABLE notes (note text); CREATE TABLE weather (calm boolean); INSERT INTO weather VALUES (false)',
+  );
 });
+beforeEach(() => calm(false));
 afterAll(() => connections.closeAll());
 
 const LOST = { name: 'OperationalError', code: 'CONNECTION_LOST' };
-const READ = 'SELECT pg_sleep(0.3), pg_backend_pid() AS pid';
-const WRITE = "INSERT INTO notes SELECT 'a' FROM pg_sleep(0.3)";
+// They last until their backend is ended, but behind the last of those that are to be.
+const READ = 'SELECT pg_sleep(CASE WHEN calm THEN 0 ELSE 60 END), pg_backend_pid() AS pid FROM weather';
+const WRITE = "INSERT INTO notes SELECT 'a' FROM weather, pg_sleep(CASE WHEN calm THEN 0 ELSE 60 END)";
+
+const calm = (now: boolean) => postgres.admin('UPDATE weather SET calm = $1', [now]);
 
 /** End the backend under each of so many statements, one after the other. */
 async function kill(times: number): Promise<number[]> {
@@ -30,8 +36,9 @@ async function kill(times: number): Promise<number[]> {
         (backend) => backend.state === 'active' && backend.query.includes('pg_sleep') && !killed.includes(backend.pid),
       ),
     );
-    await postgres.admin('SELECT pg_terminate_backend($1)', [pid]);
     killed.push(pid);
+    if (killed.length === times) await calm(true);
+    await postgres.admin('SELECT pg_terminate_backend($1)', [pid]);
   }
   return killed;
 }
@@ -61,9 +68,11 @@ describe.each(['kept', 'pool'])('%s', (alias) => {
   test('once in a request', async () => {
     await connections.scope(async () => {
       await Promise.all([read(), kill(1)]);
+      await calm(false);
       const [error] = await Promise.all([rejection(read()), kill(1)]);
       expect(error).toMatchObject(LOST);
     });
+    await calm(false);
     expect(await scope(() => rejection(read()), 2)).toMatchObject(LOST);
   });
 

@@ -163,6 +163,17 @@ test('a named statement whose result is another one since ALTER TABLE fails once
   expect((await ask()).fields.map(({ name }) => name)).toEqual(['a', 'b']);
 });
 
+test('a connection is not kept to a server that only reads, which another one may have taken the place of', async () => {
+  const query = (text: string) => connections.scope(() => connections.get('default').query(text));
+  const pid = async (): Promise<unknown> => (await query('SELECT pg_backend_pid() AS pid')).rows[0]?.['pid'];
+  await postgres.admin('CREATE TABLE written (n int)');
+  const before = await pid();
+  expect(await pid()).toBe(before);
+  const refused = 'BEGIN READ ONLY; INSERT INTO written VALUES (1)';
+  expect(await rejection(query(refused))).toMatchObject({ sqlstate: '25006' });
+  expect(await pid()).not.toBe(before);
+});
+
 test('a named statement whose parameters cannot be written does not spoil it for who uses the connection next', async () => {
   const query = (value: unknown) => connections.get('default').query('SELECT $1::json AS j', [value], { name: 'json' });
   const circular: { self?: unknown } = {};

@@ -22,8 +22,9 @@ import { tellEnd, type StatementWatch, type Told } from './statement-watch.ts';
 
 const GOODBYE = 5000; // ms that the server has to close a connection that was ended
 const CANCELED = '57014'; // query_canceled
-// Prepared statements that the server does not run any more: their result is another one since ALTER TABLE, or their name is unknown.
-const STALE = /^(?:0A000|26000)$/;
+// Prepared statements that the server does not run any more: their result is another one since ALTER TABLE, or their name is unknown. And
+// a server that only reads: it may have been a primary when it was connected to.
+const STALE = /^(?:0A000|26000|25006)$/;
 
 /** What can be told of a connection. */
 export interface ConnectionInfo {
