@@ -19,6 +19,8 @@ test('gives rows, their number, the command and the fields', async () => {
     expect(result.rows).toEqual([{ n: 7, t: 'a' }]);
     expect(result).toMatchObject({ rowCount: 1, command: 'SELECT' });
     expect(result.fields.map(({ name }) => name)).toEqual(['n', 't']);
+    expect(Object.keys(result)).toEqual(['rows', 'rowCount', 'command', 'fields']); // nothing of the driver's
+    expect(Object.keys(await db.query('SELECT 1; SELECT 2'))).toEqual(Object.keys(result));
   });
 });
 

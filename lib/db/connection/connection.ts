@@ -1,7 +1,7 @@
 // Connection: one database connection, from its opening to its end, and the process that it belongs to.
 
 import { Socket } from 'node:net';
-import type pg from 'pg';
+import pg from 'pg';
 import { cancelRequest } from './cancel-request.ts';
 import { createClient } from './client.ts';
 import {
@@ -149,20 +149,16 @@ export class Connection implements ConnectionInfo {
   }
 
   /** One statement; callers see to it that there is one at a time. Rejects with a PostgresError. */
-  async query<Row>(
-    statement: Statement,
-    { prepare = false, timeout = 0 }: SendOptions = {},
-  ): Promise<QueryResult<Row>> {
+  query<Row>(statement: Statement, { prepare = false, timeout = 0 }: SendOptions = {}): Promise<QueryResult<Row>> {
     const { text, values, name } = statement;
     const config: pg.QueryConfig = { text };
     if (values !== undefined) config.values = values as unknown[];
     if (prepare && name !== undefined) config.name = name;
-    const { rows, rowCount, command, fields } = await this.run(
+    return this.run(
       () => this.#client.query(config) as unknown as Promise<QueryResult<Row>>,
       { text, queryName: name, params: values },
       timeout,
     );
-    return { rows, rowCount, command, fields }; // without what the driver has read them by
   }
 
   /** Something that is like a statement, with the driver's client: COPY. Of several results the last. */
@@ -185,7 +181,7 @@ export class Connection implements ConnectionInfo {
       const result = await work(this.#client);
       if (!this.#isReady) await this.#ready(); // of COPY
       if (this.#stopping.cancelling !== undefined) await this.#stopping.cancelling; // so that it does not hit the next one
-      return Array.isArray(result) ? (result.at(-1) as T) : result;
+      return plain(Array.isArray(result) ? (result.at(-1) as T) : result);
     } catch (thrown) {
       const error = this.#errorOf(thrown, context);
       if (isFatal(error))
@@ -293,6 +289,13 @@ export class Connection implements ConnectionInfo {
     this.#open = false;
     this.#socket.destroy();
   }
+}
+
+/** A result without what the driver has read it by. */
+function plain<T>(result: T): T {
+  if (!(result instanceof pg.Result)) return result;
+  const { rows, rowCount, command, fields } = result;
+  return { rows, rowCount, command, fields } as T;
 }
 
 /** BackendKeyData, which pg keeps and its types do not tell. */
