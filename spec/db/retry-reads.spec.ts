@@ -31,11 +31,12 @@ const calm = (now: boolean) => postgres.admin('UPDATE weather SET calm = $1', [n
 async function kill(times: number): Promise<number[]> {
   const killed: number[] = [];
   while (killed.length < times) {
-    const { pid } = await postgres.until('a statement runs', async () =>
-      (await postgres.backends({ applicationName: 'app' })).find(
-        (backend) => backend.state === 'active' && backend.query.includes('pg_sleep') && !killed.includes(backend.pid),
-      ),
-    );
+    const { pid } = await postgres.until('a statement sleeps', async () => {
+      const asleep = await postgres.admin<{ pid: number }>(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'app' AND wait_event = 'PgSleep'",
+      );
+      return asleep.find((backend) => !killed.includes(backend.pid));
+    });
     killed.push(pid);
     if (killed.length === times) await calm(true);
     await postgres.admin('SELECT pg_terminate_backend($1)', [pid]);
