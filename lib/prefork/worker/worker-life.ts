@@ -32,6 +32,7 @@ export class WorkerLife {
   #closing = false; // its program has been told
   #handsOver = false; // its connections, while it stops
   #worn = false; // it stops because it is
+  #spent = false; // its last request has begun, also where it leaves for another reason
   #resting = false; // and has no request any more
   #onReleased: () => void = () => {};
   #reported = '';
@@ -149,7 +150,7 @@ export class WorkerLife {
 
   async #close(serving: ServingProgram, handOver: boolean): Promise<void> {
     // Two turns of the event loop, in which it accepts who waits: there may be nobody else to do it.
-    for (let turn = 0; turn < 2 && !this.#worn; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < 2 && !this.#spent; turn++) await new Promise((resolve) => setImmediate(resolve));
     this.#closing = true;
     const how = {
       timeout: this.#timeout,
@@ -204,6 +205,7 @@ export class WorkerLife {
 
   /** Its last request begins: before anybody can have the answer and send another one, nobody is to find it here any more. */
   #wearOut(): void {
+    this.#spent = true;
     const serving = this.#serving as ServingProgram;
     const handOver = this.#stopping ? this.#handsOver : this.#descriptors !== undefined;
     if (!handOver) serving.closeWithAnswers();
