@@ -1,7 +1,7 @@
 // Connection: one database connection, from its opening to its end, and the process that it belongs to.
 
 import { Socket } from 'node:net';
-import pg from 'pg';
+import type pg from 'pg';
 import { cancelRequest } from './cancel-request.ts';
 import { createClient } from './client.ts';
 import {
@@ -16,7 +16,7 @@ import {
   queryError,
 } from '../errors/index.ts';
 import type { ResolvedSettings } from '../settings.ts';
-import type { QueryResult, SendOptions, Statement } from './statement.ts';
+import { plain, type QueryResult, type SendOptions, type Statement } from './statement.ts';
 import { STOPS_WITHIN, Stopping, type StopReason } from './stopping.ts';
 import { tellEnd, type StatementWatch, type Told } from './statement-watch.ts';
 
@@ -289,13 +289,6 @@ export class Connection implements ConnectionInfo {
     this.#open = false;
     this.#socket.destroy();
   }
-}
-
-/** A result without what the driver has read it by. */
-function plain<T>(result: T): T {
-  if (!(result instanceof pg.Result)) return result;
-  const { rows, rowCount, command, fields } = result;
-  return { rows, rowCount, command, fields } as T;
 }
 
 /** BackendKeyData, which pg keeps and its types do not tell. */

@@ -1,5 +1,7 @@
 // A statement, and what it gives.
 
+import pg from 'pg';
+
 /** A statement for `query`. */
 export interface Statement {
   text: string;
@@ -26,4 +28,11 @@ export interface QueryResult<Row> {
   /** `SELECT`, `UPDATE`, ... */
   command: string;
   fields: { name: string; dataTypeID: number }[];
+}
+
+/** A result without what the driver has read it by; anything else as it is. */
+export function plain<T>(result: T): T {
+  if (!(result instanceof pg.Result)) return result;
+  const { rows, rowCount, command, fields } = result;
+  return { rows, rowCount, command, fields } as T;
 }
